@@ -1,0 +1,3 @@
+//! Emulated devices.
+#![no_std]
+#![forbid(unsafe_code)]

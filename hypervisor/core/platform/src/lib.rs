@@ -1,0 +1,3 @@
+//! The machine as its flattened device tree describes it.
+#![no_std]
+#![forbid(unsafe_code)]

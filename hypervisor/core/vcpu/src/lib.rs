@@ -1,0 +1,3 @@
+//! Exits of virtual CPUs, decoded, and what to do about them.
+#![no_std]
+#![forbid(unsafe_code)]

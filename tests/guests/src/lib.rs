@@ -1,0 +1,2 @@
+//! Runtime shared by the payloads.
+#![no_std]

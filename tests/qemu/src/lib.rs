@@ -1,0 +1,3 @@
+//! Machine tests: boots QEMU per case and judges.
+#![no_std]
+#![forbid(unsafe_code)]
