@@ -1,0 +1,1 @@
+//! Typed calls for the host.
