@@ -1,1 +1,0 @@
-//! Typed calls for the host.
