@@ -21,6 +21,10 @@ const OFFSET_DRAM: usize = 0x10;
 const OFFSET_CONSOLES: usize = 0x28;
 const BANK_SIZE: usize = 16;
 const CONSOLE_SIZE: usize = 48;
+/// Words of an entry that its list's checksum covers, as bits. A console's name
+/// and flags are outside it, in EL3 firmware and RMMs alike.
+const BANK_SUMMED: u64 = 0b11;
+const CONSOLE_SUMMED: u64 = 0b01_1011;
 const PL011: [u8; 8] = *b"pl011\0\0\0";
 
 /// What the monitor told the RMM.
@@ -38,7 +42,7 @@ pub enum ManifestError {
     Version(u32),
     /// A list is not wholly inside the shared page, or not 8-byte aligned.
     OutsidePage(u64),
-    /// The words of a list do not add up to zero.
+    /// The words of a list that count do not add up to zero.
     Checksum(&'static str),
     /// More memory banks than [`MAX_BANKS`], or none.
     BankCount(u64),
@@ -133,6 +137,7 @@ impl Page<'_> {
         &self,
         header: usize,
         entry_size: usize,
+        summed: u64,
         name: &'static str,
     ) -> Result<List, ManifestError> {
         let count = self.u64_at(header)?;
@@ -150,8 +155,10 @@ impl Page<'_> {
                 return Err(outside);
             }
             offset = delta as usize;
-            for word in (offset..end as usize).step_by(8) {
-                sum = sum.wrapping_add(self.u64_at(word)?);
+            for (index, word) in (offset..end as usize).step_by(8).enumerate() {
+                if summed >> (index % (entry_size / 8)) & 1 != 0 {
+                    sum = sum.wrapping_add(self.u64_at(word)?);
+                }
             }
         }
         if sum != 0 {
@@ -161,7 +168,7 @@ impl Page<'_> {
     }
 
     fn banks(&self) -> Result<[Option<PhysRange>; MAX_BANKS], ManifestError> {
-        let list = self.list(OFFSET_DRAM, BANK_SIZE, "memory")?;
+        let list = self.list(OFFSET_DRAM, BANK_SIZE, BANK_SUMMED, "memory")?;
         if list.count == 0 || list.count > MAX_BANKS as u64 {
             return Err(ManifestError::BankCount(list.count));
         }
@@ -182,7 +189,7 @@ impl Page<'_> {
     }
 
     fn console(&self) -> Result<Option<PhysAddr>, ManifestError> {
-        let list = self.list(OFFSET_CONSOLES, CONSOLE_SIZE, "console")?;
+        let list = self.list(OFFSET_CONSOLES, CONSOLE_SIZE, CONSOLE_SUMMED, "console")?;
         for index in 0..list.count as usize {
             let at = list.offset + index * CONSOLE_SIZE;
             let base = self.u64_at(at)?;

@@ -20,9 +20,14 @@ impl Maker {
     }
 
     fn list(&mut self, header: usize, count: u64, at: u64, words: &[u64]) {
+        let counts = |index: usize| header == OFFSET_DRAM || ![2, 5].contains(&(index % 6));
         let sum = words
             .iter()
-            .fold(count.wrapping_add(at), |sum, word| sum.wrapping_add(*word));
+            .enumerate()
+            .filter(|(index, _)| counts(*index))
+            .fold(count.wrapping_add(at), |sum, (_, word)| {
+                sum.wrapping_add(*word)
+            });
         self.put(header, &[count, at, sum.wrapping_neg()]);
         self.put((at - BASE) as usize, words);
     }
@@ -75,6 +80,35 @@ fn a_changed_bank_breaks_the_checksum() {
     let mut maker = Maker::qemu();
     maker.page[0x209] ^= 1;
     assert_eq!(maker.parse(), Err(ManifestError::Checksum("memory")));
+}
+
+#[test]
+fn a_manifest_that_tf_a_made_is_accepted() {
+    let mut maker = Maker::new();
+    maker.put(
+        0,
+        &[
+            0x0000_0003,
+            0,
+            1,
+            0x418f_f040,
+            0xffff_fffe_be70_0fbf,
+            1,
+            0x418f_f050,
+            0xffff_ffff_b56e_4dad,
+            0x4000_0000,
+            0xc000_0000,
+            0x0900_0000,
+            1,
+            0x31_3130_6c70,
+            1,
+            0x1_c200,
+            0,
+        ],
+    );
+    let manifest = maker.parse().unwrap();
+    assert_eq!(manifest.console, Some(PhysAddr::new(0x0900_0000)));
+    assert_eq!(manifest.banks().count(), 1);
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! The boot of the RMM, from EL3's hand-over to the first RMI.
+
+use crate::hw::{console, cpu, entry, layout, memory, sha256, smc, stop, world};
+use crate::serve;
+use addr::PhysAddr;
+use rmm_image::manifest::Manifest;
+use rmm_image::stage1::MapError;
+
+/// What EL3 is told at the end of a boot (RMM-EL3 interface, §2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i64)]
+pub enum BootCode {
+    /// Ready for RMIs.
+    Ok = 0,
+    /// Anything without a code of its own.
+    Unknown = -1,
+    /// The interface version is not one the RMM speaks.
+    InterfaceVersion = -2,
+    /// EL3 has more CPUs than the RMM has room for.
+    TooManyCpus = -3,
+    /// A CPU's index is out of range.
+    CpuId = -4,
+    /// The shared page's address is bad.
+    SharedPage = -5,
+    /// The manifest's version is not one the RMM reads.
+    ManifestVersion = -6,
+    /// The manifest contradicts itself or the machine.
+    ManifestData = -7,
+}
+
+/// Interface versions served: 0.3 and later 0.x (the ones RMI 1.0 pairs with).
+const INTERFACE_MAJOR: u64 = 0;
+const INTERFACE_MINOR_MIN: u64 = 3;
+
+/// Checks what EL3 hands over and plans the final map; returns its root.
+pub fn prepare(version: u64, max_cpus: u64, shared_page: u64) -> Result<u64, BootCode> {
+    if version >> 16 != INTERFACE_MAJOR || version & 0xffff < INTERFACE_MINOR_MIN {
+        return Err(BootCode::InterfaceVersion);
+    }
+    if max_cpus == 0 || max_cpus > layout::MAX_CPUS as u64 {
+        return Err(BootCode::TooManyCpus);
+    }
+    let page = memory::shared_page(shared_page).ok_or(BootCode::SharedPage)?;
+    let manifest =
+        Manifest::parse(page, PhysAddr::new(shared_page)).map_err(|error| match error {
+            rmm_image::manifest::ManifestError::Version(_) => BootCode::ManifestVersion,
+            _ => BootCode::ManifestData,
+        })?;
+    memory::plan(manifest, shared_page).map_err(|error| match error {
+        MapError::Occupied(_) | MapError::Range(_) => BootCode::ManifestData,
+        MapError::NoTable => BootCode::Unknown,
+    })
+}
+
+/// Brings up a CPU and serves RMIs on it for ever.
+pub fn run_cpu(index: usize, first: bool) -> ! {
+    cpu::claim(index);
+    world::init();
+    if first {
+        memory::attach_console();
+        console::init();
+        let core = serve::start();
+        check_sha256();
+        log::info!(
+            "Suzerain RMM at {:#x}, {} KiB with its granule table, {} granules tracked",
+            layout::image_base(),
+            (memory::carve_out_end() - layout::image_base()) / 1024,
+            core,
+        );
+        entry::open_to_secondaries();
+        stop::serving();
+    } else {
+        log::debug!("CPU {index} is up");
+    }
+    serve::run(index, smc::boot_complete(BootCode::Ok as i64))
+}
+
+fn check_sha256() {
+    if !sha256::is_supported() {
+        log::info!("the CPU has no SHA-256 instructions: measurements take portable code");
+    } else {
+        assert!(
+            sha256::self_check(),
+            "the SHA-256 instructions disagree with FIPS 180-4"
+        );
+    }
+}
