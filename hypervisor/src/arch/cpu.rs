@@ -1,0 +1,44 @@
+//! Identification, waiting, and the few registers no crate has.
+#![expect(unsafe_code, reason = "instructions without a safe wrapper")]
+
+use core::arch::asm;
+
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+use arm_sysregs::el1::accessors::read_id_aa64pfr0_el1;
+
+/// Whether the CPU has the Realm Management Extension. Without it nothing
+/// answers RMI calls, so none is made.
+pub fn has_rme() -> bool {
+    read_id_aa64pfr0_el1().is_feat_rme_present()
+}
+
+/// The affinity of this CPU as GIC and PSCI spell it.
+pub fn affinity() -> u64 {
+    MPIDR_EL1.get() & 0xff_00ff_ffff
+}
+
+/// Waits until an interrupt is pending, masked or not.
+pub fn wait_for_interrupt() {
+    // SAFETY: WFI changes no state; DSB completes the stores before it.
+    unsafe { asm!("dsb sy", "wfi", options(nostack)) }
+}
+
+/// Sets the compare value of the EL2 physical timer.
+pub fn set_timer_compare(at: u64) {
+    // SAFETY: the register holds a number that only the timer compares; the ISB
+    // orders it before the write that enables the timer.
+    unsafe { asm!("msr cnthp_cval_el2, {}", "isb", in(reg) at, options(nomem, nostack)) }
+}
+
+/// Lets an SError reach its vector instead of staying pending.
+pub fn unmask_serror() {
+    // SAFETY: the vectors are installed and describe what they get.
+    unsafe { asm!("msr daifclr, #4", options(nostack)) }
+}
+
+/// Stops this CPU for good.
+pub fn park() -> ! {
+    loop {
+        wait_for_interrupt();
+    }
+}

@@ -1,0 +1,10 @@
+//! What only AArch64 code at EL2 can do. Nothing outside this module touches a
+//! system register or makes an SMC.
+
+pub mod cpu;
+pub mod gic;
+pub mod mmu;
+pub mod smc;
+pub mod start;
+pub mod timer;
+pub mod vectors;

@@ -1,0 +1,37 @@
+//! Time, and the EL2 physical timer that ends a wait.
+//!
+//! The physical counter is the one time base: deadlines, log stamps and the
+//! Realms' timers (whose offset is zero) all count in it.
+
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTHP_CTL_EL2, CNTPCT_EL0, Readable, Writeable};
+
+use super::cpu;
+
+/// Ticks of the physical counter since it started.
+#[inline(always)]
+pub fn now() -> u64 {
+    CNTPCT_EL0.get()
+}
+
+/// Ticks per second.
+pub fn frequency() -> u64 {
+    CNTFRQ_EL0.get().max(1)
+}
+
+/// Makes the timer's interrupt pending at tick `at` and after.
+pub fn arm(at: u64) {
+    cpu::set_timer_compare(at);
+    CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::SET);
+}
+
+/// Takes the timer's interrupt back.
+pub fn disarm() {
+    CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::CLEAR);
+}
+
+/// Microseconds since the counter started.
+pub fn micros() -> u64 {
+    // In two steps, so that the product stays small whatever the uptime is.
+    let (now, frequency) = (now(), frequency());
+    now / frequency * 1_000_000 + now % frequency * 1_000_000 / frequency
+}

@@ -1,0 +1,181 @@
+//! The UART, shared by the log, the guests and the summary.
+//!
+//! Guests' output is gathered by line before it gets here, so that the lock is
+//! taken once per line. The column is tracked so that a log line or the summary
+//! never starts in the middle of a guest's.
+#![expect(unsafe_code, reason = "device memory of the UART")]
+
+use core::fmt::{self, Write};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use addr::PhysAddr;
+use arm_pl011_uart::{Interrupts, PL011Registers, Uart};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use platform::UartKind;
+use safe_mmio::UniqueMmioPointer;
+
+use crate::arch::timer;
+use crate::sync::Mutex;
+
+struct Console {
+    uart: Uart<'static>,
+    at_line_start: bool,
+}
+
+static CONSOLE: Mutex<Option<Console>> = Mutex::new(None);
+static SEIZED: AtomicBool = AtomicBool::new(false);
+
+/// Takes the UART that the platform describes, mapped as a device, and starts
+/// the log. Returns false for a UART this build has no driver for.
+pub fn open(uart: &platform::Uart) -> bool {
+    if uart.kind != UartKind::Pl011 {
+        return false;
+    }
+    let Some(registers) = NonNull::new(uart.registers.base().raw() as *mut PL011Registers) else {
+        return false;
+    };
+    enable(uart.registers.base());
+    // SAFETY: the platform says that a PL011 is there; `open` is called once, so
+    // the pointer is unique.
+    let uart = Uart::new(unsafe { UniqueMmioPointer::new(registers) });
+    *CONSOLE.lock() = Some(Console {
+        uart,
+        at_line_start: true,
+    });
+    // Firmware has set line and speed. A second logger is refused, and there is
+    // none.
+    let _ = log::set_logger(&Logger);
+    log::set_max_level(LevelFilter::Info);
+    true
+}
+
+/// Turns a PL011 on that nobody has turned on. Line format and speed are the
+/// boot loader's: the tree does not say what its clock makes of the divisors.
+fn enable(base: PhysAddr) {
+    const UARTLCR_H: u64 = 0x2c;
+    const UARTCR: u64 = 0x30;
+    const EIGHT_BITS_AND_FIFOS: u32 = 3 << 5 | 1 << 4;
+    const ENABLED: u32 = 1 << 9 | 1 << 8 | 1;
+    let control = (base.raw() + UARTCR) as *mut u32;
+    let line_control = (base.raw() + UARTLCR_H) as *mut u32;
+    // SAFETY: a register of the PL011 that the platform describes.
+    let value = unsafe { control.read_volatile() };
+    if value & 1 == 0 {
+        // SAFETY: as above; the UART is off, as its manual wants for this.
+        unsafe { line_control.write_volatile(EIGHT_BITS_AND_FIFOS) };
+        // SAFETY: as above.
+        unsafe { control.write_volatile(value | ENABLED) };
+    }
+}
+
+/// Whether output reaches anyone.
+pub fn is_open() -> bool {
+    CONSOLE.lock().is_some()
+}
+
+/// Breaks the lock: this CPU is about to stop and has something to say.
+pub fn seize() {
+    SEIZED.store(true, Ordering::Relaxed);
+    // SAFETY: whoever held the lock is this CPU, in code that it will not come
+    // back to, or another that a torn line does not hurt.
+    unsafe { CONSOLE.force_unlock() };
+}
+
+/// Writes bytes as they are.
+pub fn write(bytes: &[u8]) {
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        console.write(bytes);
+    }
+}
+
+/// Writes a line of its own.
+pub fn line(arguments: fmt::Arguments<'_>) {
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        console.fresh_line();
+        // A console takes everything.
+        let _ = console.write_fmt(arguments);
+        console.write(b"\r\n");
+    }
+}
+
+/// Has the UART raise its interrupt when a byte comes in.
+pub fn enable_input() {
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        console
+            .uart
+            .set_interrupt_masks(Interrupts::RXI | Interrupts::RTI);
+    }
+}
+
+/// The next byte that came in.
+pub fn read() -> Option<u8> {
+    let mut console = CONSOLE.lock();
+    let console = console.as_mut()?;
+    // A byte with a line error is dropped.
+    let byte = console.uart.read_word().ok().flatten();
+    console
+        .uart
+        .clear_interrupts(Interrupts::RXI | Interrupts::RTI);
+    byte
+}
+
+impl Console {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.put(byte);
+        }
+        if let Some(last) = bytes.last() {
+            self.at_line_start = *last == b'\n';
+        }
+    }
+
+    fn fresh_line(&mut self) {
+        if !self.at_line_start {
+            self.write(b"\r\n");
+        }
+    }
+
+    fn put(&mut self, byte: u8) {
+        while self.uart.is_tx_fifo_full() {
+            core::hint::spin_loop();
+        }
+        self.uart.write_word(byte);
+    }
+}
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let micros = timer::micros();
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let level = match record.level() {
+            Level::Error => "error: ",
+            Level::Warn => "warning: ",
+            Level::Info => "",
+            Level::Debug => "debug: ",
+            Level::Trace => "trace: ",
+        };
+        line(format_args!(
+            "[{seconds:>5}.{micros:06}] {level}{}",
+            record.args()
+        ));
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,92 @@
+//! The one place where a physical address becomes a pointer.
+//!
+//! RAM is identity mapped. What may be touched follows from ownership: frames
+//! that [`super::Ram`] has handed out and that no one has delegated.
+#![expect(unsafe_code, reason = "memory by its physical address")]
+
+use core::arch::asm;
+
+use addr::{GRANULE_SIZE, GranuleAddr, PhysRange};
+use entry::BootInfo;
+use platform::{HEADER_SIZE, PlatformError};
+use zerocopy::FromBytes;
+
+/// The device tree the boot loader passed. The early map and the final map both
+/// cover it.
+pub fn device_tree(boot: &BootInfo) -> Result<&'static [u8], PlatformError> {
+    let header = boot.fdt.raw() as *const [u8; HEADER_SIZE];
+    // SAFETY: entry.S has mapped what x0 points to, read-only; nobody writes it.
+    let size = platform::blob_size(unsafe { &*header })?;
+    let first = boot.fdt.raw() as *const u8;
+    // SAFETY: as above; `blob_size` allows at most the 2 MiB that are mapped.
+    Ok(unsafe { core::slice::from_raw_parts(first, size) })
+}
+
+/// The bundle behind the image. The final map covers it.
+pub fn bundle(boot: &BootInfo) -> Option<&'static [u8]> {
+    // SAFETY: `Map::new` has mapped it read-only, and `Ram::claim` leaves it out.
+    boot.bundle.map(|bundle| unsafe { bytes(bundle) })
+}
+
+/// The bytes of a range that stays as it is for good.
+///
+/// # Safety
+///
+/// 1. The range is mapped.
+/// 2. Nobody ever writes it, and it is never delegated.
+unsafe fn bytes(range: PhysRange) -> &'static [u8] {
+    let first = range.base().raw() as *const u8;
+    // SAFETY: conditions 1 and 2 are what a shared static slice needs.
+    unsafe { core::slice::from_raw_parts(first, range.size() as usize) }
+}
+
+/// RAM as values of type `T`, zeroed.
+///
+/// # Safety
+///
+/// 1. The range is mapped RAM, aligned for `T`, and the caller's alone for good.
+pub unsafe fn zeroed<T: FromBytes>(range: PhysRange) -> &'static mut [T] {
+    let first = range.base().raw() as *mut T;
+    let count = range.size() as usize / size_of::<T>();
+    // SAFETY: condition 1; the count covers no more than the range.
+    unsafe { first.write_bytes(0, count) };
+    // SAFETY: condition 1, and zeroes are a valid `T` by `FromBytes`.
+    unsafe { core::slice::from_raw_parts_mut(first, count) }
+}
+
+/// Zeroes a granule that the caller owns.
+///
+/// # Safety
+///
+/// 1. The granule is mapped RAM, not delegated, and the caller's alone.
+pub unsafe fn zero_granule(granule: GranuleAddr) {
+    // SAFETY: reading DCZID_EL0 has no effect.
+    let dczid = unsafe {
+        let value: u64;
+        asm!("mrs {}, dczid_el0", out(reg) value, options(nomem, nostack));
+        value
+    };
+    let (mut at, end) = (granule.raw(), granule.raw() + GRANULE_SIZE);
+    if dczid & 0x10 != 0 {
+        // SAFETY: condition 1.
+        unsafe { (at as *mut u8).write_bytes(0, GRANULE_SIZE as usize) };
+        return;
+    }
+    let block = 4u64 << (dczid & 0xf);
+    while at < end {
+        // SAFETY: condition 1; blocks divide a granule, so none reaches past it.
+        unsafe { asm!("dc zva, {}", in(reg) at, options(nostack)) };
+        at += block;
+    }
+}
+
+/// Overwrites a granule that the caller owns.
+///
+/// # Safety
+///
+/// 1. The granule is mapped RAM, not delegated, and the caller's alone.
+pub unsafe fn write_granule(granule: GranuleAddr, bytes: &[u8; GRANULE_SIZE as usize]) {
+    let to = granule.raw() as *mut u8;
+    // SAFETY: condition 1; the source is a live reference, so disjoint.
+    unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+}
