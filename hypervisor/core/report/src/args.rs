@@ -1,0 +1,170 @@
+//! The hypervisor's arguments: `suzerain.key=value`, separated by spaces, among
+//! words that are meant for others.
+
+use core::fmt;
+use heapless::String;
+
+/// Characters a nonce has at most.
+pub const MAX_NONCE: usize = 64;
+
+/// How much the log says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Verbosity {
+    /// What made a VM or the run fail.
+    Error,
+    /// Also what may be wrong.
+    Warn,
+    /// Also what happens.
+    Info,
+    /// Also why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The arguments, with defaults for those not given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Args {
+    /// `suzerain.nonce`: what marks the summary as this run's.
+    pub nonce: String<MAX_NONCE>,
+    /// `suzerain.deadline`: seconds of the physical counter at which VMs are
+    /// killed.
+    pub deadline: Option<u64>,
+    /// `suzerain.log`.
+    pub log: Verbosity,
+    /// `suzerain.interactive`: whether the UART's input goes to the guest.
+    pub interactive: bool,
+    /// `suzerain.bench`: whether instructions per exit are counted.
+    pub bench: bool,
+    /// `suzerain.selftest=gpf`: whether to touch a granule that is not ours.
+    pub selftest_gpf: bool,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            nonce: String::new(),
+            deadline: None,
+            log: Verbosity::Info,
+            interactive: false,
+            bench: false,
+            selftest_gpf: false,
+        }
+    }
+}
+
+/// An argument that means nothing here; the default stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ignored<'a> {
+    /// The word as given.
+    pub word: &'a str,
+    /// What was expected.
+    pub wanted: &'static str,
+}
+
+impl fmt::Display for Ignored<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "argument {} ignored: {}", self.word, self.wanted)
+    }
+}
+
+impl Args {
+    /// Reads `bootargs`; `warn` gets each `suzerain.*` word that cannot be used.
+    pub fn parse<'a>(bootargs: &'a str, warn: &mut dyn FnMut(Ignored<'a>)) -> Self {
+        let mut args = Self::default();
+        for word in bootargs.split_ascii_whitespace() {
+            let Some(setting) = word.strip_prefix("suzerain.") else {
+                continue;
+            };
+            let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+            if let Err(wanted) = args.set(key, value) {
+                warn(Ignored { word, wanted });
+            }
+        }
+        args
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
+        match key {
+            "nonce" => {
+                let fits = value.bytes().all(|b| b.is_ascii_hexdigit());
+                let nonce = String::try_from(value).ok().filter(|_| fits);
+                self.nonce = nonce.ok_or("a nonce is at most 64 hexadecimal digits")?;
+            }
+            "deadline" => {
+                let seconds = value.parse().map_err(|_| "a deadline is whole seconds")?;
+                self.deadline = Some(seconds);
+            }
+            "log" => self.log = verbosity(value)?,
+            "interactive" => self.interactive = flag(value)?,
+            "bench" => self.bench = flag(value)?,
+            "selftest" if value == "gpf" => self.selftest_gpf = true,
+            "selftest" => return Err("the one self-test is gpf"),
+            _ => {
+                return Err("known are nonce, deadline, log, interactive, bench and selftest");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flag(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err("it is 0 or 1"),
+    }
+}
+
+fn verbosity(value: &str) -> Result<Verbosity, &'static str> {
+    match value {
+        "error" => Ok(Verbosity::Error),
+        "warn" => Ok(Verbosity::Warn),
+        "info" => Ok(Verbosity::Info),
+        "debug" => Ok(Verbosity::Debug),
+        "trace" => Ok(Verbosity::Trace),
+        _ => Err("it is error, warn, info, debug or trace"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (Args, usize) {
+        let mut warnings = 0;
+        let args = Args::parse(text, &mut |_| warnings += 1);
+        (args, warnings)
+    }
+
+    #[test]
+    fn every_key_is_read_and_other_words_are_left_alone() {
+        let (args, warnings) = parse(
+            "console=x suzerain.nonce=0aF suzerain.deadline=20 suzerain.log=debug \
+             suzerain.interactive=1 suzerain.bench=1 suzerain.selftest=gpf quiet",
+        );
+        assert_eq!(warnings, 0);
+        assert_eq!(args.nonce, "0aF");
+        assert_eq!(args.deadline, Some(20));
+        assert_eq!(args.log, Verbosity::Debug);
+        assert!(args.interactive && args.bench && args.selftest_gpf);
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_named_and_leave_the_defaults() {
+        let text = "suzerain.nonce=xyz suzerain.deadline=-1 suzerain.log=loud \
+                    suzerain.bench=yes suzerain.selftest=all suzerain.frobnicate";
+        let (args, warnings) = parse(text);
+        assert_eq!(warnings, 6);
+        assert_eq!(args, Args::default());
+    }
+
+    #[test]
+    fn a_nonce_that_does_not_fit_is_refused_whole() {
+        let mut text = std::string::String::from("suzerain.nonce=");
+        text.extend(std::iter::repeat_n('a', MAX_NONCE + 1));
+        assert_eq!(parse(&text).0.nonce, "");
+    }
+
+    extern crate std;
+}

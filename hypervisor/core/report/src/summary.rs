@@ -1,0 +1,280 @@
+//! The document a run ends with.
+//!
+//! JSON, schema 1: fields are only ever added. It travels as one line,
+//! `SUZERAIN-SUMMARY <nonce> <length> <crc32> <json>`: who started the run drew
+//! the nonce, no guest ever sees it, so that a guest cannot forge a verdict.
+
+use core::fmt::{self, Write};
+use heapless::String;
+
+use crate::tally::Tally;
+
+/// Bytes of JSON there is room for.
+pub const CAPACITY: usize = 16 << 10;
+
+/// What became of a VM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It turned itself off.
+    Off,
+    /// It asked for a reset, with no restart left.
+    Reset,
+    /// It did what nobody could answer, or could not be built.
+    Crashed,
+    /// The deadline came.
+    Killed,
+    /// The machine cannot run it.
+    Skipped,
+}
+
+impl Outcome {
+    /// The word in the summary.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Reset => "reset",
+            Self::Crashed => "crashed",
+            Self::Killed => "killed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// Exits of a VM by reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Exits {
+    /// Synchronous exceptions.
+    pub sync: u64,
+    /// Physical interrupts and timers.
+    pub irq: u64,
+    /// Physical FIQs.
+    pub fiq: u64,
+    /// PSCI calls.
+    pub psci: u64,
+    /// Changes of RIPAS.
+    pub ripas_change: u64,
+    /// Host calls.
+    pub host_call: u64,
+    /// SErrors.
+    pub serror: u64,
+}
+
+/// Granules that changed hands over the run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Granules {
+    /// Given to the RMM.
+    pub delegated: u64,
+    /// Taken back.
+    pub undelegated: u64,
+    /// Still with the RMM.
+    pub outstanding: u64,
+    /// What the monitor counts in its tables, if it can.
+    pub realm_pas_at_off: Option<u64>,
+}
+
+/// A measurement, printed in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What the summary says of one VM.
+pub struct Vm<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it is a Realm.
+    pub is_realm: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The RIM that follows from the calls made.
+    pub rim: Option<&'a [u8]>,
+    /// The RIM that the RMM told the payload.
+    pub rim_reported: Option<&'a [u8]>,
+    /// Its exits.
+    pub exits: Exits,
+}
+
+/// A summary being written.
+pub struct Summary {
+    text: String<CAPACITY>,
+    overflow: bool,
+    vms: usize,
+}
+
+/// The document did not fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the summary exceeds the {CAPACITY} bytes this build has room for"
+        )
+    }
+}
+
+impl Summary {
+    /// Starts a document.
+    pub const fn new() -> Self {
+        Self {
+            text: String::new(),
+            overflow: false,
+            vms: 0,
+        }
+    }
+
+    fn put(&mut self, arguments: fmt::Arguments<'_>) {
+        self.overflow |= self.text.write_fmt(arguments).is_err();
+    }
+
+    /// The head. `firmware` is who answered at EL3: "embedded", "external" or
+    /// "none".
+    pub fn begin(&mut self, firmware: &str, rme: bool, rmi_version: Option<(u16, u16)>) {
+        self.put(format_args!(
+            r#"{{"schema":1,"complete":true,"firmware":"{firmware}","rme":{rme},"rmi_version":"#
+        ));
+        match rmi_version {
+            Some((major, minor)) => self.put(format_args!(r#""{major}.{minor}""#)),
+            None => self.put(format_args!("null")),
+        }
+    }
+
+    /// The calls made, all VMs together; then the list of VMs begins.
+    pub fn calls(&mut self, calls: impl Iterator<Item = (&'static str, u64)>) {
+        self.put_calls(calls);
+        self.put(format_args!(r#","vms":["#));
+    }
+
+    fn put_calls(&mut self, calls: impl Iterator<Item = (&'static str, u64)>) {
+        self.put(format_args!(r#","rmi_calls":{{"#));
+        let mut separator = "";
+        for (name, count) in calls.filter(|(_, count)| *count > 0) {
+            self.put(format_args!(r#"{separator}"{name}":{count}"#));
+            separator = ",";
+        }
+        self.put(format_args!("}}"));
+    }
+
+    /// A VM.
+    pub fn vm(&mut self, vm: &Vm<'_>, calls: impl Iterator<Item = (&'static str, u64)>) {
+        if self.vms > 0 {
+            self.put(format_args!(","));
+        }
+        self.vms += 1;
+        self.put(format_args!(r#"{{"name":""#));
+        self.put_escaped(vm.name);
+        let kind = if vm.is_realm { "realm" } else { "normal" };
+        let outcome = vm.outcome.word();
+        self.put(format_args!(r#"","kind":"{kind}","outcome":"{outcome}""#));
+        self.put_rim("rim", vm.rim);
+        self.put_rim("rim_reported", vm.rim_reported);
+        let Exits {
+            sync,
+            irq,
+            fiq,
+            psci,
+            ripas_change,
+            host_call,
+            serror,
+        } = vm.exits;
+        self.put(format_args!(
+            r#","exits":{{"sync":{sync},"irq":{irq},"fiq":{fiq},"psci":{psci},"ripas_change":{ripas_change},"host_call":{host_call},"serror":{serror}}}"#
+        ));
+        self.put_calls(calls);
+        self.put(format_args!("}}"));
+    }
+
+    fn put_rim(&mut self, key: &str, rim: Option<&[u8]>) {
+        match rim {
+            Some(rim) => self.put(format_args!(r#","{key}":"{}""#, Hex(rim))),
+            None => self.put(format_args!(r#","{key}":null"#)),
+        }
+    }
+
+    /// A name comes from a VM file and may hold anything.
+    fn put_escaped(&mut self, text: &str) {
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => self.put(format_args!("\\{c}")),
+                c if c < ' ' => self.put(format_args!("\\u{:04x}", u32::from(c))),
+                c => self.put(format_args!("{c}")),
+            }
+        }
+    }
+
+    /// Ends the list of VMs with the granules.
+    pub fn granules(&mut self, granules: Granules) {
+        let Granules {
+            delegated,
+            undelegated,
+            outstanding,
+            realm_pas_at_off,
+        } = granules;
+        self.put(format_args!(
+            r#"],"granules":{{"delegated":{delegated},"undelegated":{undelegated},"outstanding":{outstanding},"realm_pas_at_off":"#
+        ));
+        match realm_pas_at_off {
+            Some(count) => self.put(format_args!("{count}}}")),
+            None => self.put(format_args!("null}}")),
+        }
+    }
+
+    /// A number of the benches; call between [`Self::bench_begin`] and
+    /// [`Self::bench_end`].
+    pub fn bench_number(&mut self, key: &str, value: u64) {
+        self.put(format_args!(r#""{key}":{value},"#));
+    }
+
+    /// Opens the benches' object.
+    pub fn bench_begin(&mut self) {
+        self.put(format_args!(r#","bench":{{"#));
+    }
+
+    /// Instruction counts of each class of exit, and the end of the benches.
+    pub fn bench_end<'t>(&mut self, exits: impl Iterator<Item = (&'static str, &'t Tally)>) {
+        self.put(format_args!(r#""exits":{{"#));
+        let mut separator = "";
+        for (name, tally) in exits {
+            self.put(format_args!(
+                r#"{separator}"{name}":{{"count":{},"min":{},"median":{},"max":{},"total":{}}}"#,
+                tally.count(),
+                tally.min(),
+                tally.median(),
+                tally.max(),
+                tally.total(),
+            ));
+            separator = ",";
+        }
+        self.put(format_args!("}}}}"));
+    }
+
+    /// Ends the document and writes its line, without a line break.
+    pub fn finish(&mut self, nonce: &str, out: &mut impl Write) -> Result<(), TooLong> {
+        self.put(format_args!("}}"));
+        if self.overflow {
+            return Err(TooLong);
+        }
+        let json = self.text.as_str();
+        let crc = crc32fast::hash(json.as_bytes());
+        write!(
+            out,
+            "SUZERAIN-SUMMARY {nonce} {} {crc:08x} {json}",
+            json.len()
+        )
+        .map_err(|_| TooLong)
+    }
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;
