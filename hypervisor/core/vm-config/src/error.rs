@@ -1,0 +1,261 @@
+//! What can be wrong with a description, as sentences.
+
+use crate::plan::{MAX_NAME, MAX_REGIONS, MAX_VCPUS, MAX_VMS, Name, RegionKind};
+use addr::IpaRange;
+use core::fmt;
+
+/// A description that cannot be used, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The VM, unless the bundle as a whole is meant.
+    pub vm: Option<Name>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong with a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The bundle does not start with a sound description.
+    Damaged(&'static str),
+    /// More VMs than there is room for.
+    TooManyVms,
+    /// No VM at all.
+    NoVm,
+    /// Two VMs have this VM's name.
+    DuplicateName,
+    /// The name cannot be one.
+    BadName,
+    /// A property of the description is absent or of the wrong form.
+    BadProperty(&'static str),
+    /// A property has a word nobody knows.
+    UnknownWord {
+        /// The property.
+        property: &'static str,
+        /// The words there are.
+        known: &'static [&'static str],
+    },
+    /// The number of vCPUs is outside 1 to [`MAX_VCPUS`].
+    BadVcpus(u32),
+    /// No such width of an IPA space is supported.
+    BadIpaBits(u32),
+    /// No translation table of that width can start at that level.
+    BadGeometry {
+        /// The width.
+        ipa_bits: u8,
+        /// The level.
+        start_level: u32,
+    },
+    /// Breakpoints or watchpoints outside 1 to 63, minus-one encoded.
+    BadDebug(&'static str),
+    /// RAM is not whole 2 MiB blocks, or is no range.
+    BadMemory {
+        /// Its first address.
+        base: u64,
+        /// Its size.
+        size: u64,
+    },
+    /// RAM does not lie where RAM may be.
+    MemoryOutOfPlace(IpaRange),
+    /// More regions than there is room for.
+    TooManyRegions,
+    /// A region is not whole granules of guest memory, or is no range.
+    BadRegion(RegionKind),
+    /// A region's bytes are not all in the bundle, or not at a granule of it.
+    OutsideBundle(RegionKind),
+    /// A region is larger than the whole RAM.
+    LargerThanMemory {
+        /// Which.
+        region: RegionKind,
+        /// Its size.
+        size: u64,
+        /// Bytes of RAM.
+        memory: u64,
+    },
+    /// A region lies outside the RAM.
+    OutsideMemory {
+        /// Which.
+        region: RegionKind,
+        /// Where it lies.
+        range: IpaRange,
+        /// The RAM.
+        memory: IpaRange,
+    },
+    /// Two regions share memory.
+    Overlap {
+        /// One.
+        first: RegionKind,
+        /// The other.
+        second: RegionKind,
+        /// What they share.
+        shared: IpaRange,
+    },
+    /// The entry point is not a word of some region.
+    BadEntry(u64),
+    /// x0 is not zero and not an address of RAM.
+    BadX0(u64),
+    /// The machine has too little RAM.
+    MachineTooSmall {
+        /// Bytes wanted.
+        wanted: u64,
+        /// Bytes there are.
+        available: u64,
+    },
+    /// The machine supports only narrower IPA spaces.
+    MachineTooNarrow {
+        /// Bits wanted.
+        wanted: u8,
+        /// Bits there are.
+        available: u8,
+    },
+}
+
+impl Problem {
+    /// This problem, as one of the whole bundle.
+    pub fn of_bundle(self) -> ConfigError {
+        ConfigError {
+            vm: None,
+            problem: self,
+        }
+    }
+
+    /// This problem, as one of a VM.
+    pub fn of(self, vm: &Name) -> ConfigError {
+        ConfigError {
+            vm: Some(vm.clone()),
+            problem: self,
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.vm {
+            // A refused name may hold anything, terminal control included.
+            Some(vm) => write!(f, "VM {}: {}", vm.escape_default(), self.problem),
+            None => write!(f, "VM bundle: {}", self.problem),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// A size as a person would write it.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = *self;
+        match bytes {
+            0 => f.write_str("0 bytes"),
+            _ if bytes.is_multiple_of(1 << 20) => write!(f, "{} MiB", bytes >> 20),
+            _ if bytes.is_multiple_of(1 << 10) => write!(f, "{} KiB", bytes >> 10),
+            _ => write!(f, "{bytes} bytes"),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Damaged(what) => write!(f, "its description is damaged: {what}"),
+            Self::TooManyVms => write!(f, "there are more than {MAX_VMS} VMs"),
+            Self::NoVm => f.write_str("it describes no VM"),
+            Self::DuplicateName => f.write_str("another VM has the same name"),
+            Self::BadName => write!(
+                f,
+                "a name is 1 to {MAX_NAME} letters, digits, '-', '_' or '.'"
+            ),
+            Self::BadProperty(name) => write!(f, "{name} is absent or of the wrong form"),
+            Self::UnknownWord { property, known } => {
+                write!(f, "{property} is not one of")?;
+                known.iter().try_for_each(|word| write!(f, " \"{word}\""))
+            }
+            Self::BadVcpus(n) => write!(f, "{n} vCPUs, where 1 to {MAX_VCPUS} are possible"),
+            Self::BadIpaBits(bits) => {
+                write!(f, "ipa_bits is {bits}, where 32 to 48 are possible")
+            }
+            Self::BadGeometry {
+                ipa_bits,
+                start_level,
+            } => write!(
+                f,
+                "a table for {ipa_bits} address bits cannot start at level {start_level}"
+            ),
+            Self::BadDebug(which) => write!(f, "the number of {which} is not 2 to 64"),
+            _ => self.fmt_memory(f),
+        }
+    }
+}
+
+impl Problem {
+    /// The sentences about addresses and sizes.
+    fn fmt_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::BadMemory { base, size } => write!(
+                f,
+                "{} of memory at {base:#x}: both must be multiples of 2 MiB and more than zero",
+                Size(size)
+            ),
+            Self::MemoryOutOfPlace(range) => write!(
+                f,
+                "its memory {range} must lie above the devices and below the shared half of the address space"
+            ),
+            Self::TooManyRegions => write!(f, "there are more than {MAX_REGIONS} regions"),
+            Self::BadRegion(kind) => {
+                write!(f, "its {} is not placed on whole 4 KiB pages", kind.word())
+            }
+            Self::OutsideBundle(kind) => {
+                write!(f, "its {} does not lie inside the bundle", kind.word())
+            }
+            Self::LargerThanMemory {
+                region,
+                size,
+                memory,
+            } => write!(
+                f,
+                "its {} takes {}, its memory is only {}",
+                region.word(),
+                Size(size),
+                Size(memory)
+            ),
+            Self::OutsideMemory {
+                region,
+                range,
+                memory,
+            } => write!(
+                f,
+                "its {} at {range} lies outside its memory {memory}",
+                region.word()
+            ),
+            Self::Overlap {
+                first,
+                second,
+                shared,
+            } => write!(
+                f,
+                "its {} and its {} overlap at {shared}",
+                first.word(),
+                second.word()
+            ),
+            Self::BadEntry(entry) => {
+                write!(
+                    f,
+                    "its entry point {entry:#x} is not an instruction of a region"
+                )
+            }
+            Self::BadX0(x0) => write!(f, "its x0 is {x0:#x}, which is no address of its memory"),
+            Self::MachineTooSmall { wanted, available } => write!(
+                f,
+                "it wants {}, this machine has {} left",
+                Size(wanted),
+                Size(available)
+            ),
+            Self::MachineTooNarrow { wanted, available } => write!(
+                f,
+                "it wants {wanted} address bits, this machine offers {available}"
+            ),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The machine a guest sees: QEMU virt's addresses, of which it has a part.
+//!
+//! All of it lies in the protected half. A Realm reaches devices through the
+//! shared alias of their addresses ([`shared_bit`]).
+
+use addr::Ipa;
+
+/// GICv3 distributor.
+pub const GICD_BASE: Ipa = Ipa::new(0x0800_0000);
+/// Bytes of the distributor.
+pub const GICD_SIZE: u64 = 0x1_0000;
+/// First GICv3 redistributor.
+pub const GICR_BASE: Ipa = Ipa::new(0x080a_0000);
+/// Bytes of a redistributor: the RD and the SGI frame.
+pub const GICR_STRIDE: u64 = 0x2_0000;
+/// PL011.
+pub const UART_BASE: Ipa = Ipa::new(0x0900_0000);
+/// Bytes of the PL011.
+pub const UART_SIZE: u64 = 0x1000;
+/// Clock the PL011 is said to have, in hertz.
+pub const UART_CLOCK_HZ: u32 = 24_000_000;
+/// Interrupt of the PL011: SPI 1.
+pub const UART_INTID: u32 = 33;
+/// Bottom and top of everything that may be a device.
+pub const DEVICES: (Ipa, Ipa) = (Ipa::new(0x0800_0000), Ipa::new(0x4000_0000));
+/// Where RAM starts.
+pub const RAM_BASE: Ipa = Ipa::new(0x4000_0000);
+
+/// Interrupt of the EL1 virtual timer.
+pub const TIMER_VIRTUAL_INTID: u32 = 27;
+/// Interrupt of the EL1 physical timer.
+pub const TIMER_PHYSICAL_INTID: u32 = 30;
+/// Interrupt of the EL2 physical timer, which no guest can use.
+pub const TIMER_HYP_PHYSICAL_INTID: u32 = 26;
+/// Interrupt of the Secure physical timer, which no guest can use.
+pub const TIMER_SECURE_INTID: u32 = 29;
+
+/// IPA width of a guest unless its description says otherwise.
+pub const DEFAULT_IPA_BITS: u8 = 33;
+/// Bytes of a level-2 block, the unit of a guest's RAM.
+pub const BLOCK_SIZE: u64 = 2 << 20;
+
+/// The address bit that makes an IPA of `ipa_bits` the shared alias of itself.
+pub const fn shared_bit(ipa_bits: u8) -> u64 {
+    match 1u64.checked_shl(ipa_bits.saturating_sub(1) as u32) {
+        Some(bit) => bit,
+        None => 0,
+    }
+}
