@@ -112,7 +112,10 @@ fn names_must_be_printable_and_differ() {
     for name in ["", "a b", "\u{1b}[2J", "ä"] {
         assert_eq!(
             refusal(|vm| vm.plan.name = Name::try_from(name).unwrap()),
-            alloc::format!("VM {}: a name is 1 to 31 letters, digits, '-', '_' or '.'")
+            alloc::format!(
+                "VM {}: a name is 1 to 31 letters, digits, '-', '_' or '.'",
+                name.escape_default()
+            )
         );
     }
     assert_eq!(
