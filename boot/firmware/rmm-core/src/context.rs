@@ -131,3 +131,22 @@ pub struct Stage2 {
     /// `VTCR_EL2`.
     pub vtcr: u64,
 }
+
+impl RecContext {
+    /// Register x0 to x30 by number; 31 reads as zero.
+    pub fn gpr(&self, number: usize) -> u64 {
+        self.gprs.get(number).copied().unwrap_or(0)
+    }
+
+    /// Writes register x0 to x30 by number; 31 takes nothing.
+    pub fn set_gpr(&mut self, number: usize, value: u64) {
+        if let Some(gpr) = self.gprs.get_mut(number) {
+            *gpr = value;
+        }
+    }
+
+    /// Goes on behind the current instruction.
+    pub fn skip_instruction(&mut self) {
+        self.pc = self.pc.wrapping_add(4);
+    }
+}

@@ -20,9 +20,21 @@
 )]
 
 pub mod context;
+mod features;
+mod granule;
 pub mod hal;
+mod hash;
+mod measure;
+mod pages;
+mod rmi;
+mod rmm;
+mod rsi;
+mod rtt;
+mod run;
 
 pub use context::{El1State, FpState, GicState, RecContext, Stage2, Timers};
+pub use features::CpuFeatures;
 pub use hal::{
     GptRefused, Hal, LogLevel, NsFault, PAGE_SIZE, PageBytes, RunExit, RunExitKind, TlbScope,
 };
+pub use rmm::{Config, ConfigError, Rmm, Vmids};

@@ -1,0 +1,116 @@
+//! What a Realm's initial measurement is made of (DEN0137 A7, C1.2).
+//!
+//! Each step hashes a 256-byte descriptor that contains the measurement so
+//! far, so the value depends on what was done and in which order.
+
+use crate::hal::Hal;
+use crate::hash::{HASH_SIZE, Padded, sha256};
+use ::rmi::v1_0::{RealmParams, RecParams};
+use core::mem::{offset_of, size_of};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+const DATA: u8 = 0;
+const REC: u8 = 1;
+const RIPAS: u8 = 2;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Descriptor {
+    kind: u8,
+    reserved_1: [u8; 7],
+    size: u64,
+    rim: Padded,
+    words: [u64; 2],
+    content: Padded,
+    reserved_a0: [u8; 0x60],
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct RecDescriptor {
+    kind: u8,
+    reserved_1: [u8; 7],
+    size: u64,
+    rim: Padded,
+    content: Padded,
+    reserved_90: [u8; 0x70],
+}
+
+const _: () = {
+    assert!(size_of::<Descriptor>() == 0x100);
+    assert!(offset_of!(Descriptor, words) == 0x50);
+    assert!(offset_of!(Descriptor, content) == 0x60);
+    assert!(size_of::<RecDescriptor>() == 0x100);
+    assert!(offset_of!(RecDescriptor, content) == 0x50);
+};
+
+fn words<H: Hal>(hal: &H, rim: &Padded, kind: u8, words: [u64; 2], content: Padded) -> Padded {
+    let descriptor = Descriptor {
+        kind,
+        size: size_of::<Descriptor>() as u64,
+        rim: *rim,
+        words,
+        content,
+        ..Descriptor::new_zeroed()
+    };
+    sha256(hal, descriptor.as_bytes())
+}
+
+/// The measurement a Realm starts with. Of its parameters only what the Realm
+/// can rely on counts: not the VMID, the tables or the personalization value.
+pub fn realm_create<H: Hal>(hal: &H, params: &RealmParams) -> Padded {
+    let mut measured = RealmParams::new_zeroed();
+    measured.flags = params.flags;
+    measured.s2sz = params.s2sz;
+    measured.sve_vl = params.sve_vl;
+    measured.num_bps = params.num_bps;
+    measured.num_wps = params.num_wps;
+    measured.pmu_num_ctrs = params.pmu_num_ctrs;
+    measured.hash_algo = params.hash_algo;
+    sha256(hal, measured.as_bytes())
+}
+
+/// Adds a page: its contents if `content` is given, its address in any case.
+pub fn data_create<H: Hal>(
+    hal: &H,
+    rim: &Padded,
+    ipa: u64,
+    flags: u64,
+    content: Option<&[u8]>,
+) -> Padded {
+    let content = content.map_or([0; 64], |bytes| sha256(hal, bytes));
+    words(hal, rim, DATA, [ipa, flags], content)
+}
+
+/// Adds a REC that can be entered.
+pub fn rec_create<H: Hal>(hal: &H, rim: &Padded, params: &RecParams) -> Padded {
+    let mut measured = RecParams::new_zeroed();
+    measured.flags = params.flags;
+    measured.pc = params.pc;
+    measured.gprs = params.gprs;
+    let descriptor = RecDescriptor {
+        kind: REC,
+        size: size_of::<RecDescriptor>() as u64,
+        rim: *rim,
+        content: sha256(hal, measured.as_bytes()),
+        ..RecDescriptor::new_zeroed()
+    };
+    sha256(hal, descriptor.as_bytes())
+}
+
+/// Adds one RTT entry that became RAM.
+pub fn init_ripas<H: Hal>(hal: &H, rim: &Padded, base: u64, top: u64) -> Padded {
+    words(hal, rim, RIPAS, [base, top], [0; 64])
+}
+
+/// Extends a measurement that the Realm itself controls.
+pub fn extend<H: Hal>(hal: &H, rem: &Padded, data: &[u8]) -> Padded {
+    let mut buffer = [0; HASH_SIZE + 64];
+    let used = rem.iter().take(HASH_SIZE).chain(data.iter().take(64));
+    let mut length = 0;
+    for (to, from) in buffer.iter_mut().zip(used) {
+        *to = *from;
+        length += 1;
+    }
+    sha256(hal, buffer.get(..length).unwrap_or(&buffer))
+}

@@ -1,0 +1,132 @@
+//! `RMI_REC_CREATE`, `RMI_REC_DESTROY`, `RMI_REC_ENTER`.
+
+use crate::features::{AUX_COUNT, MAX_RECS_ORDER};
+use crate::granule::{GranuleState, RecMark};
+use crate::hal::Hal;
+use crate::measure;
+use crate::pages::{self, RealmState, RecPage};
+use crate::rmm::{Outcome, Rmm};
+use crate::run::reset;
+use ::rmi::status::Status;
+use ::rmi::v1_0::{Mpidr, REC_FLAG_RUNNABLE, RecParams};
+use addr::GranuleAddr;
+use zerocopy::{FromZeros, IntoBytes};
+
+impl<H: Hal> Rmm<'_, H> {
+    pub(super) fn rec_create(&self, rd: u64, rec: u64, params_pa: u64) -> Outcome<()> {
+        let mut params = RecParams::new_zeroed();
+        self.hal
+            .ns_read(self.host_page(params_pa)?, 0, params.as_mut_bytes())
+            .map_err(|_| Status::ErrorInput)?;
+        let mpidr = Mpidr::from_raw(params.mpidr).ok_or(Status::ErrorInput)?;
+        if params.flags & !REC_FLAG_RUNNABLE != 0 || params.num_aux != AUX_COUNT as u64 {
+            return Err(Status::ErrorInput);
+        }
+        let [aux, ..] = params.aux;
+        let wanted = [
+            Some((self.granule(rd)?, GranuleState::Rd)),
+            Some((self.granule(rec)?, GranuleState::Delegated)),
+            Some((self.granule(aux)?, GranuleState::Delegated)),
+        ];
+        let Some([Some(mut rd), Some(mut rec), Some(mut aux)]) = self.granules.lock_all(&wanted)
+        else {
+            return Err(Status::ErrorInput);
+        };
+
+        let owner = rd.granule();
+        let live = rd.number();
+        let mut rd_page = pages::locked(self.hal, &mut rd);
+        let realm = pages::realm(&mut rd_page);
+        if realm.state() != RealmState::New || realm.recs >= (1 << MAX_RECS_ORDER) - 1 {
+            return Err(Status::ErrorRealm { index: 0 });
+        }
+        if u64::from(mpidr.index()) != realm.recs {
+            return Err(Status::ErrorInput);
+        }
+        let index = realm.recs;
+        realm.recs += 1;
+        let runnable = params.flags & REC_FLAG_RUNNABLE != 0;
+        if runnable {
+            realm.rim = measure::rec_create(self.hal, &realm.rim, &params);
+        }
+
+        rec.become_state(GranuleState::Rec);
+        rec.set_owner(owner);
+        rec.set_number(index);
+        if runnable {
+            rec.set_runnable(RecMark::Yes);
+        }
+        let mut rec_page = pages::locked(self.hal, &mut rec);
+        let page: &mut RecPage = pages::rec(&mut rec_page);
+        page.index = index;
+        page.aux = aux.granule().raw();
+        page.stage2 = realm.stage2;
+        page.num_bps = realm.num_bps;
+        page.num_wps = realm.num_wps;
+        page.s2sz = realm
+            .space()
+            .map_or(0, |space| u64::from(space.space.bits()));
+        reset::power_on(&mut page.context, params.pc, mpidr);
+        for (to, from) in page.context.gprs.iter_mut().zip(params.gprs) {
+            *to = from;
+        }
+        aux.become_state(GranuleState::RecAux);
+        aux.set_owner(owner);
+        drop(rd_page);
+        rd.set_number(live + 1);
+        Ok(())
+    }
+
+    pub(super) fn rec_destroy(&self, rec: u64) -> Outcome<()> {
+        // The RD must be locked too, and may lie below the REC: look first who
+        // it is, then take both in order and see whether that is still so.
+        let owner = {
+            let guard = self.lock(rec, GranuleState::Rec)?;
+            if guard.is_running() {
+                return Err(Status::ErrorRec);
+            }
+            guard.owner().ok_or(Status::ErrorInput)?
+        };
+        let (mut rd, mut rec) =
+            self.lock_two((owner.raw(), GranuleState::Rd), (rec, GranuleState::Rec))?;
+        if rec.owner() != Some(owner) {
+            return Err(Status::ErrorInput);
+        }
+        if rec.is_running() {
+            return Err(Status::ErrorRec);
+        }
+        let aux = {
+            let mut page = pages::locked(self.hal, &mut rec);
+            GranuleAddr::from_raw(pages::rec(&mut page).aux)
+        };
+        if let Some(mut aux) = aux
+            .ok()
+            .and_then(|aux| pages::internal(&self.granules, aux, GranuleState::RecAux))
+        {
+            pages::release(self.hal, &mut aux);
+        }
+        pages::release(self.hal, &mut rec);
+        let live = rd.number();
+        rd.set_number(live.saturating_sub(1));
+        Ok(())
+    }
+
+    pub(super) fn rec_enter(&self, cpu: usize, rec: u64, run: u64) -> Outcome<()> {
+        let run = self.host_page(run)?;
+        let (granule, owner, runnable) = {
+            let mut guard = self.lock(rec, GranuleState::Rec)?;
+            if guard.is_running() {
+                return Err(Status::ErrorRec);
+            }
+            let owner = guard.owner().ok_or(Status::ErrorInput)?;
+            guard.set_running(RecMark::Yes);
+            (guard.granule(), owner, guard.is_runnable())
+        };
+        // From here until the mark is taken off, the page is this CPU's alone.
+        let outcome = self.enter(cpu, granule, owner, run, runnable);
+        if let Some(mut guard) = self.granules.lock(granule, GranuleState::Rec) {
+            guard.set_running(RecMark::No);
+        }
+        outcome
+    }
+}
