@@ -1,0 +1,266 @@
+//! Taking a Realm down (DEN0137 A2.1; order of `REALM_DESTROY`'s needs): RECs,
+//! data, tables from the bottom up, the Realm itself, then its descriptor and
+//! start-level tables.
+//!
+//! Works from any state and allocates nothing. What is taken out is what the
+//! host itself put in, so every loop is bounded whatever the RMM answers. What
+//! does not come back is quarantined.
+
+use super::{Realm, Rec, Stage};
+use crate::intent::Backend;
+use crate::ledger::Kind;
+use crate::life::State;
+use crate::region::{self, Pages, Shape};
+use crate::{Memory, Region};
+use addr::{GranuleAddr, Ipa};
+use rmi::rtt::{LAST_LEVEL, entry_size};
+
+/// What became of a Realm's granules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[must_use = "granules that stay with the RMM must be reported"]
+pub struct Teardown {
+    /// Granules that came back during teardown.
+    pub returned: u64,
+    /// Granules that stay with the RMM, quarantined.
+    pub kept: u64,
+}
+
+impl<B: Backend> Realm<'_, B> {
+    /// Takes the Realm down. No vCPU may be running. Afterwards it is dead, and
+    /// may be built again.
+    pub fn teardown(&mut self, memory: &mut impl Memory) -> Teardown {
+        if self.state.transition(State::Dying).is_err() {
+            return Teardown::default();
+        }
+        let before = self.ledger.counts().undelegated;
+        while let Some(rec) = self.recs.pop() {
+            self.destroy_rec(memory, rec);
+        }
+        // Tables first: the granules they give back pay for splitting blocks.
+        for shape in [Shape::Table, Shape::Block, Shape::Entry] {
+            for index in 0..self.regions.len() {
+                if self.alias_shape(index) == shape {
+                    self.clear_alias(memory, index);
+                }
+                if self.shape(index) == shape {
+                    self.clear_region(memory, index);
+                }
+            }
+        }
+        self.destroy_upper_tables(memory);
+        let gone = self.destroy_realm(memory);
+        while let Some(table) = self.stock.pop() {
+            self.give_back(memory, table);
+        }
+        if let Some(params) = self.params.take() {
+            memory.free(params);
+        }
+        for index in 0..self.regions.len() {
+            self.retire_frame(memory, index);
+            // A Realm that still exists may still reach what it shares.
+            if gone {
+                self.retire_alias(memory, index);
+            }
+        }
+        let kept = self.quarantine_rest();
+        self.stage = Stage::Create;
+        self.upper_tables = 0;
+        // From Dying this way is always open.
+        let _ = self.state.transition(State::Dead);
+        Teardown {
+            returned: self.ledger.counts().undelegated - before,
+            kept,
+        }
+    }
+
+    fn destroy_rec(&mut self, memory: &mut impl Memory, rec: Rec) {
+        if let Err(error) = self.rmm.destroy_rec(rec.granule) {
+            log::error!("the REC at {} does not go: {error}", rec.granule);
+            return;
+        }
+        if let Some(granule) = self.ledger.reclaim(rec.granule, Kind::Rec, self.vm) {
+            self.give_back(memory, granule);
+        }
+        let aux = rec.aux.and_then(|aux| {
+            self.ledger
+                .reclaim_run(aux, rec.aux_count, Kind::RecAux, self.vm)
+        });
+        if let Some(aux) = aux {
+            self.give_back(memory, aux);
+        }
+    }
+
+    /// Empties region `index` and destroys its table.
+    fn clear_region(&mut self, memory: &mut impl Memory, index: usize) {
+        let populated = self
+            .regions
+            .get(index)
+            .is_some_and(|region| !region.populated.is_empty());
+        if self.shape(index) == Shape::Block && !self.split_from_stock(index) {
+            return;
+        }
+        if populated {
+            self.drain(memory, index, Pages::ALL);
+        }
+        if self.shape(index) == Shape::Table {
+            let ipa = region::base(self.spec.ram, index);
+            if self.destroy_table(memory, ipa, LAST_LEVEL)
+                && let Some(region) = self.regions.get_mut(index)
+            {
+                region.shape = Shape::Entry;
+            }
+        }
+        self.retire_frame(memory, index);
+    }
+
+    /// Splits the block of region `index` with a granule of the stock.
+    fn split_from_stock(&mut self, index: usize) -> bool {
+        let ipa = region::base(self.spec.ram, index);
+        let (Some(rd), Some(table)) = (self.rd, self.stock.pop()) else {
+            log::error!("no granule is left to split the block at {ipa}");
+            return false;
+        };
+        match self.rmm.create(rd, table.base(), ipa, LAST_LEVEL) {
+            Ok(()) => {
+                self.ledger.place(table, Kind::Rtt3, self.vm);
+                if let Some(region) = self.regions.get_mut(index) {
+                    region.shape = Shape::Table;
+                }
+                true
+            }
+            Err(error) => {
+                log::error!("the block at {ipa} does not split: {error}");
+                // There is room: it was popped from there.
+                let _ = self.stock.push(table);
+                false
+            }
+        }
+    }
+
+    /// Destroys the table of a region's alias. Mappings of host memory do not
+    /// keep it.
+    fn clear_alias(&mut self, memory: &mut impl Memory, index: usize) {
+        if self.alias_shape(index) != Shape::Table {
+            return;
+        }
+        let ipa = self.spec.ipa.shared(region::base(self.spec.ram, index));
+        if self.destroy_table(memory, ipa, LAST_LEVEL)
+            && let Some(region) = self.regions.get_mut(index)
+        {
+            region.alias.shape = Shape::Entry;
+        }
+    }
+
+    fn destroy_table(&mut self, memory: &mut impl Memory, ipa: Ipa, level: i8) -> bool {
+        let Some(rd) = self.rd else { return false };
+        match self.rmm.destroy(rd, ipa, level) {
+            Ok(removed) => {
+                let kind = Kind::rtt(level);
+                if let Some(table) = self.ledger.reclaim(removed.granule, kind, self.vm) {
+                    self.stock_put(memory, table);
+                }
+                true
+            }
+            Err(blocked) => {
+                log::error!(
+                    "the level-{level} RTT over {ipa} does not go: {}",
+                    blocked.error
+                );
+                false
+            }
+        }
+    }
+
+    /// Destroys the tables between the start level and level 3, bottom up, over
+    /// RAM and its alias, skipping where the RMM says that there are none.
+    fn destroy_upper_tables(&mut self, memory: &mut impl Memory) {
+        let ram = self.spec.ram;
+        let space = self.spec.ipa;
+        let start = self.spec.start_level + 1;
+        for level in (start..LAST_LEVEL).rev() {
+            let span = entry_size(level - 1);
+            for half in [ram.base(), space.shared(ram.base())] {
+                let mut at = half.align_down(span);
+                let end = half.raw().saturating_add(ram.size());
+                while self.upper_tables > 0 && at.raw() < end {
+                    let next = Ipa::new(at.raw().saturating_add(span));
+                    at = self
+                        .destroy_upper(memory, at, level)
+                        .unwrap_or(next)
+                        .max(next);
+                    at = at.align_down(span);
+                }
+            }
+        }
+    }
+
+    /// Destroys one table if it is there; returns where the RMM says to go on.
+    fn destroy_upper(&mut self, memory: &mut impl Memory, at: Ipa, level: i8) -> Option<Ipa> {
+        let rd = self.rd?;
+        match self.rmm.destroy(rd, at, level) {
+            Ok(removed) => {
+                self.upper_tables -= 1;
+                let kind = Kind::rtt(level);
+                if let Some(table) = self.ledger.reclaim(removed.granule, kind, self.vm) {
+                    self.stock_put(memory, table);
+                }
+                None
+            }
+            Err(blocked) => blocked.top,
+        }
+    }
+
+    /// Destroys the Realm itself; true if nothing of it exists any more.
+    fn destroy_realm(&mut self, memory: &mut impl Memory) -> bool {
+        let Some(rd) = self.rd.take() else {
+            return true;
+        };
+        if let Err(error) = self.rmm.destroy_realm(rd) {
+            log::error!("the Realm at {rd} does not go: {error}");
+            return false;
+        }
+        let count = usize::from(self.spec.start_tables);
+        let kind = Kind::rtt(self.spec.start_level);
+        let tables = self
+            .start_tables
+            .take()
+            .and_then(|base| self.ledger.reclaim_run(base, count, kind, self.vm));
+        let rd = self.ledger.reclaim(rd, Kind::Rd, self.vm);
+        for run in [tables, rd].into_iter().flatten() {
+            self.give_back(memory, run);
+        }
+        true
+    }
+
+    /// Quarantines what the books still say the RMM holds for this VM.
+    fn quarantine_rest(&mut self) -> u64 {
+        if self.ledger.counts().outstanding == 0 {
+            return 0;
+        }
+        let vm = self.vm;
+        let mut kept = 0;
+        for (granule, owner) in self.ledger.held().filter(|(_, owner)| owner.vm == vm) {
+            kept += 1;
+            if owner.kind != Kind::Quarantined {
+                log::error!("{granule} stays with the RMM: {owner}");
+                self.ledger.quarantine(granule, vm);
+            }
+        }
+        kept
+    }
+
+    /// The granule of the Realm's descriptor, while there is one.
+    pub fn rd(&self) -> Option<GranuleAddr> {
+        self.rd
+    }
+}
+
+impl Region {
+    /// Whether anything of it needs teardown; for tests and reports.
+    pub fn is_idle(&self) -> bool {
+        self.populated.is_empty()
+            && self.shape == Shape::Entry
+            && self.frame.is_none()
+            && self.alias.shape != Shape::Table
+    }
+}
