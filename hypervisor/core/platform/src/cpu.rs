@@ -1,7 +1,7 @@
 //! CPUs, and the firmware call that starts them.
 
 use crate::error::PlatformError;
-use crate::tree::Tree;
+use crate::tree::{Here, Located};
 use dtoolkit::{Node, Property};
 use heapless::Vec;
 
@@ -10,6 +10,9 @@ pub const MAX_CPUS: usize = 64;
 
 /// Affinity fields of `MPIDR_EL1` (DDI0487 D24.2): Aff3 and Aff2 to Aff0.
 const AFFINITY: u64 = 0xff_00ff_ffff;
+
+/// What `/psci` is compatible with, the later version first.
+pub(crate) const PSCI: [&str; 2] = ["arm,psci-1.0", "arm,psci-0.2"];
 
 /// One CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,50 +48,40 @@ pub struct Psci {
     pub version: PsciVersion,
 }
 
-pub(crate) fn read_cpus(tree: &Tree<'_>) -> Result<Vec<Cpu, MAX_CPUS>, PlatformError> {
-    let mut cpus = Vec::new();
-    tree.walk(&mut |located| {
-        let in_cpus = located.parent().is_some_and(|p| p.name() == "cpus");
-        let is_cpu = located.node.name_without_address() == "cpu";
-        if located.depth() != 2 || !in_cpus || !is_cpu {
-            return Ok(false);
-        }
-        let entry = located
-            .node
-            .reg()
-            .map_err(|_| located.bad("reg", "does not fit the cells of /cpus"))?
-            .ok_or_else(|| located.missing("reg"))?
-            .next()
-            .ok_or_else(|| located.bad("reg", "is empty"))?;
-        let mpidr = entry
-            .address::<u64>()
-            .map_err(|_| located.bad("reg", "has over 64 bits"))?;
-        if mpidr & !AFFINITY != 0 {
-            return Err(located.bad("reg", "is not an affinity of MPIDR_EL1"));
-        }
-        if cpus.iter().any(|cpu: &Cpu| cpu.mpidr == mpidr) {
-            return Err(located.bad("reg", "is also the affinity of another CPU"));
-        }
-        cpus.push(Cpu { mpidr })
-            .map_err(|_| PlatformError::TooMany {
-                what: "CPUs",
-                limit: MAX_CPUS,
-            })?;
-        Ok(false)
-    })?;
-    if cpus.is_empty() {
-        return Err(PlatformError::MissingNode("CPU (node /cpus/cpu@*)"));
+/// Adds the CPU a node describes, if it does.
+pub(crate) fn read_cpu(
+    here: Here<'_, '_>,
+    cpus: &mut Vec<Cpu, MAX_CPUS>,
+) -> Result<(), PlatformError> {
+    if !here.is_below("cpus") || here.node.name_without_address() != "cpu" {
+        return Ok(());
     }
-    Ok(cpus)
+    let cpu = here.locate();
+    let entry = cpu
+        .node
+        .reg()
+        .map_err(|_| cpu.bad("reg", "does not fit the cells of /cpus"))?
+        .ok_or_else(|| cpu.missing("reg"))?
+        .next()
+        .ok_or_else(|| cpu.bad("reg", "is empty"))?;
+    let mpidr = entry
+        .address::<u64>()
+        .map_err(|_| cpu.bad("reg", "has over 64 bits"))?;
+    if mpidr & !AFFINITY != 0 {
+        return Err(cpu.bad("reg", "is not an affinity of MPIDR_EL1"));
+    }
+    if cpus.iter().any(|other| other.mpidr == mpidr) {
+        return Err(cpu.bad("reg", "is also the affinity of another CPU"));
+    }
+    cpus.push(Cpu { mpidr })
+        .map_err(|_| PlatformError::TooMany {
+            what: "CPUs",
+            limit: MAX_CPUS,
+        })
 }
 
-pub(crate) fn read_psci(tree: &Tree<'_>) -> Result<Psci, PlatformError> {
-    let psci = tree
-        .find_compatible(&["arm,psci-1.0", "arm,psci-0.2"])?
-        .ok_or(PlatformError::MissingNode(
-            "PSCI (node compatible with arm,psci-1.0 or arm,psci-0.2)",
-        ))?;
-    let version = if psci.is_compatible(&["arm,psci-1.0"]) {
+pub(crate) fn read_psci(psci: &Located<'_>) -> Result<Psci, PlatformError> {
+    let version = if psci.is_compatible(&[PSCI[0]]) {
         PsciVersion::V1_0
     } else {
         PsciVersion::V0_2

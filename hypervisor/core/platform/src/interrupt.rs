@@ -1,7 +1,7 @@
 //! The GICv3 and the interrupts of the generic timers.
 
 use crate::error::PlatformError;
-use crate::tree::{GicBinding, Located, Tree};
+use crate::tree::{GicBinding, Located};
 use addr::PhysRange;
 use dtoolkit::{Node, Property};
 use heapless::Vec;
@@ -36,16 +36,8 @@ pub struct Timer {
     pub hyp_virtual: Option<u32>,
 }
 
-const GIC: &str = "GICv3 (node compatible with arm,gic-v3)";
-
-fn find_gic<'a>(tree: &Tree<'a>) -> Result<Located<'a>, PlatformError> {
-    tree.find_compatible(&["arm,gic-v3"])?
-        .ok_or(PlatformError::MissingNode(GIC))
-}
-
-/// How the nodes of this tree refer to the GIC.
-pub(crate) fn gic_binding(tree: &Tree<'_>) -> Result<GicBinding, PlatformError> {
-    let gic = find_gic(tree)?;
+/// How nodes refer to the GIC.
+pub(crate) fn gic_binding(gic: &Located<'_>) -> Result<GicBinding, PlatformError> {
     let cells = gic
         .u32("#interrupt-cells")?
         .ok_or_else(|| gic.missing("#interrupt-cells"))?;
@@ -58,8 +50,7 @@ pub(crate) fn gic_binding(tree: &Tree<'_>) -> Result<GicBinding, PlatformError> 
     })
 }
 
-pub(crate) fn read_gic(tree: &Tree<'_>) -> Result<Gic, PlatformError> {
-    let gic = find_gic(tree)?;
+pub(crate) fn read_gic(gic: &Located<'_>, binding: GicBinding) -> Result<Gic, PlatformError> {
     let regions = gic.u32("#redistributor-regions")?.unwrap_or(1) as usize;
     if regions == 0 || regions > gic.reg_count()? {
         return Err(gic.bad(
@@ -79,12 +70,12 @@ pub(crate) fn read_gic(tree: &Tree<'_>) -> Result<Gic, PlatformError> {
     Ok(Gic {
         distributor: gic.reg(0)?,
         redistributors,
-        redistributor_stride: read_stride(&gic)?,
+        redistributor_stride: read_stride(gic)?,
         // The GIC's own interrupts come to itself whatever its parent says.
         maintenance_intid: gic.intid(
             GicBinding {
                 phandle: None,
-                ..gic_binding(tree)?
+                ..binding
             },
             0,
         )?,
@@ -106,18 +97,12 @@ fn read_stride(gic: &Located<'_>) -> Result<Option<u64>, PlatformError> {
     }
 }
 
-pub(crate) fn read_timer(tree: &Tree<'_>) -> Result<Timer, PlatformError> {
-    let binding = gic_binding(tree)?;
-    let node = tree
-        .find_compatible(&["arm,armv8-timer"])?
-        .ok_or(PlatformError::MissingNode(
-            "timer (node compatible with arm,armv8-timer)",
-        ))?;
+pub(crate) fn read_timer(node: &Located<'_>, binding: GicBinding) -> Result<Timer, PlatformError> {
     if node.node.property("interrupts").is_none() {
         return Err(node.missing("interrupts"));
     }
     let intid = |name: &str, place: usize| {
-        let place = named_place(&node, name).unwrap_or(Some(place));
+        let place = named_place(node, name).unwrap_or(Some(place));
         match place {
             Some(place) => node.intid(binding, place),
             None => Ok(None),

@@ -39,6 +39,7 @@ mod cpu;
 mod error;
 mod interrupt;
 mod memory;
+mod survey;
 mod tree;
 mod uart;
 
@@ -51,6 +52,7 @@ pub use uart::{Uart, UartKind};
 
 use addr::PhysRange;
 use heapless::{String, Vec};
+use survey::Survey;
 use tree::Tree;
 
 /// Bytes of boot arguments at most.
@@ -83,17 +85,19 @@ impl Platform {
     /// Reads the machine out of `blob`, which may be followed by other bytes.
     pub fn from_fdt(blob: &[u8]) -> Result<Self, PlatformError> {
         let tree = Tree::check(blob)?;
-        let gic = interrupt::read_gic(&tree)?;
+        let survey = Survey::of(&tree)?;
+        survey.check_present()?;
+        let binding = interrupt::gic_binding(survey.gic()?)?;
         Ok(Self {
             model: tree.root_text("model"),
-            ram: memory::read_ram(&tree)?,
-            reserved: memory::read_reserved(&tree)?,
-            cpus: cpu::read_cpus(&tree)?,
-            psci: cpu::read_psci(&tree)?,
-            uart: uart::read(&tree)?,
-            timer: interrupt::read_timer(&tree)?,
+            psci: cpu::read_psci(survey.psci()?)?,
+            gic: interrupt::read_gic(survey.gic()?, binding)?,
+            uart: uart::read(survey.uart()?, Some(binding))?,
+            timer: interrupt::read_timer(survey.timer()?, binding)?,
             bootargs: tree.bootargs()?,
-            gic,
+            ram: survey.ram,
+            reserved: survey.reserved,
+            cpus: survey.cpus,
         })
     }
 
@@ -110,6 +114,14 @@ impl Platform {
     ) -> Result<Vec<PhysRange, MAX_USABLE>, PlatformError> {
         memory::usable(&self.ram, &self.reserved, taken)
     }
+}
+
+/// The console alone, without its interrupt, so that everything else wrong with
+/// a tree can be printed.
+pub fn console(blob: &[u8]) -> Result<Uart, PlatformError> {
+    let tree = Tree::check(blob)?;
+    let survey = Survey::of_console(&tree)?;
+    uart::read(survey.uart()?, None)
 }
 
 #[cfg(test)]

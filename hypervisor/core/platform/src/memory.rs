@@ -1,7 +1,7 @@
 //! RAM and what is reserved of it.
 
 use crate::error::{PlatformError, Text};
-use crate::tree::Tree;
+use crate::tree::{Here, Tree};
 use addr::{GRANULE_SIZE, PhysAddr, PhysRange};
 use dtoolkit::{Node, Property};
 use heapless::Vec;
@@ -24,27 +24,17 @@ pub struct Reserved {
     pub by: Text,
 }
 
-pub(crate) fn read_ram(tree: &Tree<'_>) -> Result<Vec<PhysRange, MAX_RAM>, PlatformError> {
-    let mut ram = Vec::new();
-    tree.walk(&mut |located| {
-        let is_memory = located
-            .node
-            .property("device_type")
-            .is_some_and(|kind| kind.value() == b"memory\0");
-        if located.depth() != 1 || !is_memory {
-            return Ok(false);
-        }
-        for index in 0..located.reg_count()? {
-            insert(&mut ram, located.reg(index)?)?;
-        }
-        Ok(false)
-    })?;
-    if ram.is_empty() {
-        return Err(PlatformError::MissingNode(
-            "RAM (node /memory with device_type \"memory\")",
-        ));
+/// Adds the RAM a node describes, if it does.
+pub(crate) fn read_ram(
+    here: Here<'_, '_>,
+    ram: &mut Vec<PhysRange, MAX_RAM>,
+) -> Result<(), PlatformError> {
+    let kind = here.node.property("device_type");
+    if !here.is_top() || kind.is_none_or(|kind| kind.value() != b"memory\0") {
+        return Ok(());
     }
-    Ok(ram)
+    let memory = here.locate();
+    (0..memory.reg_count()?).try_for_each(|index| insert(ram, memory.reg(index)?))
 }
 
 /// Adds a range, keeping the list ascending and merged.
@@ -66,47 +56,51 @@ fn insert(ram: &mut Vec<PhysRange, MAX_RAM>, mut range: PhysRange) -> Result<(),
         })
 }
 
-pub(crate) fn read_reserved(tree: &Tree<'_>) -> Result<Vec<Reserved, MAX_RESERVED>, PlatformError> {
-    let too_many = |_| PlatformError::TooMany {
+fn push(reserved: &mut Vec<Reserved, MAX_RESERVED>, entry: Reserved) -> Result<(), PlatformError> {
+    reserved.push(entry).map_err(|_| PlatformError::TooMany {
         what: "reserved ranges",
         limit: MAX_RESERVED,
-    };
-    let mut reserved = Vec::new();
+    })
+}
+
+/// Adds the entries of the memory reservation block.
+pub(crate) fn read_reservations(
+    tree: &Tree<'_>,
+    reserved: &mut Vec<Reserved, MAX_RESERVED>,
+) -> Result<(), PlatformError> {
     for entry in tree.header.memory_reservations() {
-        let base = PhysAddr::new(entry.address() as u64);
-        let range = PhysRange::with_size(base, entry.size() as u64).map_err(|_| {
+        let (base, size) = (entry.address() as u64, entry.size() as u64);
+        let range = PhysRange::with_size(PhysAddr::new(base), size).map_err(|_| {
             PlatformError::Damaged(Text::format(format_args!(
-                "/memreserve/ {:#x} {:#x} is not a range",
-                base.raw(),
-                entry.size()
+                "/memreserve/ {base:#x} {size:#x} is not a range"
             )))
         })?;
         let by = Text::new("/memreserve/");
         let no_map = false;
-        reserved
-            .push(Reserved { range, no_map, by })
-            .map_err(too_many)?;
+        push(reserved, Reserved { range, no_map, by })?;
     }
-    tree.walk(&mut |located| {
-        let inside = located
-            .parent()
-            .is_some_and(|parent| parent.name() == "reserved-memory");
-        // A node without reg asks the system to choose a place for it.
-        if located.depth() != 2 || !inside || located.node.property("reg").is_none() {
-            return Ok(false);
-        }
-        for index in 0..located.reg_count()? {
-            reserved
-                .push(Reserved {
-                    range: located.reg(index)?,
-                    no_map: located.node.property("no-map").is_some(),
-                    by: located.path(),
-                })
-                .map_err(too_many)?;
-        }
-        Ok(false)
-    })?;
-    Ok(reserved)
+    Ok(())
+}
+
+/// Adds what a node below `/reserved-memory` reserves, if it does.
+pub(crate) fn read_reserved(
+    here: Here<'_, '_>,
+    reserved: &mut Vec<Reserved, MAX_RESERVED>,
+) -> Result<(), PlatformError> {
+    // A node without reg asks the system to choose a place for it.
+    if !here.is_below("reserved-memory") || here.node.property("reg").is_none() {
+        return Ok(());
+    }
+    let node = here.locate();
+    for index in 0..node.reg_count()? {
+        let entry = Reserved {
+            range: node.reg(index)?,
+            no_map: node.node.property("no-map").is_some(),
+            by: node.path(),
+        };
+        push(reserved, entry)?;
+    }
+    Ok(())
 }
 
 /// `ram` without `reserved` and `taken`, cut to whole granules.

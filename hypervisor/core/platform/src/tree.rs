@@ -2,13 +2,13 @@
 //! decoding interrupts.
 //!
 //! Invariant: a [`Tree`] exists only for a blob that `dtoolkit` has checked
-//! from end to end and in which no node lies deeper than [`MAX_DEPTH`], so
-//! nothing below can run into damage or without end.
+//! from end to end, so reading cannot run into damage. The walk holds the way to
+//! where it is in [`MAX_DEPTH`] frames and refuses deeper trees.
 
 use crate::error::{PlatformError, Text};
 use crate::{MAX_BOOTARGS, interrupt::decode_intid};
 use addr::{PhysAddr, PhysRange};
-use dtoolkit::standard::{NodeStandard, Status};
+use dtoolkit::standard::NodeStandard;
 use dtoolkit::{Node, Property};
 use heapless::{String, Vec};
 
@@ -61,6 +61,13 @@ pub(crate) struct Located<'a> {
     ancestors: Vec<FdtNode<'a>, MAX_DEPTH>,
 }
 
+/// A node on the walk, from the root's children on.
+#[derive(Clone, Copy)]
+pub(crate) struct Here<'w, 'a> {
+    pub(crate) node: FdtNode<'a>,
+    above: &'w [Frame<'a>],
+}
+
 struct Frame<'a> {
     node: FdtNode<'a>,
     children: <FdtNode<'a> as Node>::Children<'a>,
@@ -81,73 +88,34 @@ impl<'a> Tree<'a> {
             .map_err(|error| PlatformError::Damaged(Text::format(format_args!("{error}"))))?;
         let header = fdt::Fdt::new(blob)
             .map_err(|error| PlatformError::Damaged(Text::format(format_args!("{error}"))))?;
-        let tree = Self { nodes, header };
-        tree.walk(&mut |_| Ok(false))?;
-        Ok(tree)
+        Ok(Self { nodes, header })
     }
 
-    /// Visits enabled nodes, parents before children, until `visit` says
-    /// `true`; the nodes below one that is not enabled are left out.
+    /// Visits enabled nodes, parents before children; the nodes below one that
+    /// is not enabled are left out.
     pub(crate) fn walk(
         &self,
-        visit: &mut dyn FnMut(&Located<'a>) -> Result<bool, PlatformError>,
+        visit: &mut dyn FnMut(Here<'_, 'a>) -> Result<(), PlatformError>,
     ) -> Result<(), PlatformError> {
-        let too_deep = || PlatformError::TooMany {
+        let too_deep = |_| PlatformError::TooMany {
             what: "levels of nodes",
             limit: MAX_DEPTH,
         };
-        let root = self.nodes.root();
-        let mut stack: Vec<Frame<'a>, MAX_DEPTH> = Vec::new();
-        let mut located = Located {
-            node: root,
-            ancestors: Vec::new(),
-        };
-        if visit(&located)? {
-            return Ok(());
-        }
-        stack.push(Frame::new(root)).map_err(|_| too_deep())?;
-        while let Some(frame) = stack.last_mut() {
+        let mut frames: Vec<Frame<'a>, MAX_DEPTH> = Vec::new();
+        let root = Frame::new(self.nodes.root());
+        frames.push(root).map_err(too_deep)?;
+        while let Some(frame) = frames.last_mut() {
             let Some(node) = frame.children.next() else {
-                stack.pop();
+                frames.pop();
                 continue;
             };
-            if !is_enabled(&node) {
-                continue;
+            if is_enabled(&node) {
+                let above = &frames;
+                visit(Here { node, above })?;
+                frames.push(Frame::new(node)).map_err(too_deep)?;
             }
-            located.ancestors.clear();
-            for frame in &stack {
-                located.ancestors.push(frame.node).map_err(|_| too_deep())?;
-            }
-            located.node = node;
-            if visit(&located)? {
-                return Ok(());
-            }
-            stack.push(Frame::new(node)).map_err(|_| too_deep())?;
         }
         Ok(())
-    }
-
-    /// The first enabled node that `wanted` accepts.
-    pub(crate) fn find(
-        &self,
-        mut wanted: impl FnMut(&Located<'a>) -> bool,
-    ) -> Result<Option<Located<'a>>, PlatformError> {
-        let mut found = None;
-        self.walk(&mut |located| {
-            if wanted(located) {
-                found = Some(located.clone());
-            }
-            Ok(found.is_some())
-        })?;
-        Ok(found)
-    }
-
-    /// The first enabled node compatible with one of `names`.
-    pub(crate) fn find_compatible(
-        &self,
-        names: &[&str],
-    ) -> Result<Option<Located<'a>>, PlatformError> {
-        self.find(|located| located.is_compatible(names))
     }
 
     /// A property of the root as text; empty if absent or no text.
@@ -189,10 +157,35 @@ impl<'a> Frame<'a> {
 
 /// Whether software may use the node: it has no `status`, or one of `okay`.
 fn is_enabled(node: &FdtNode<'_>) -> bool {
-    let ok = node
-        .property("status")
-        .is_some_and(|status| status.value() == b"ok\0");
-    ok || matches!(node.status(), Ok(Status::Okay))
+    let status = node.property("status");
+    status.is_none_or(|status| matches!(status.value(), b"okay\0" | b"ok\0"))
+}
+
+impl<'a> Here<'_, 'a> {
+    /// Whether the node is a child of the root.
+    pub(crate) fn is_top(&self) -> bool {
+        self.above.len() == 1
+    }
+
+    /// Whether the node is a child of the root's child `name`.
+    pub(crate) fn is_below(&self, name: &str) -> bool {
+        let parent = self.above.last();
+        self.above.len() == 2 && parent.is_some_and(|parent| parent.node.name() == name)
+    }
+
+    /// The strings of `compatible`, most specific first.
+    pub(crate) fn compatible(&self) -> impl Iterator<Item = &'a str> {
+        self.node.compatible().into_iter().flatten()
+    }
+
+    /// The node together with the way to it.
+    pub(crate) fn locate(&self) -> Located<'a> {
+        Located {
+            node: self.node,
+            // The walk keeps as many frames at most as there is room for here.
+            ancestors: self.above.iter().map(|frame| frame.node).collect(),
+        }
+    }
 }
 
 impl<'a> Located<'a> {
@@ -206,16 +199,6 @@ impl<'a> Located<'a> {
         path.push("/");
         path.push(self.node.name());
         path
-    }
-
-    /// How many nodes lie above this one: the root has none.
-    pub(crate) fn depth(&self) -> usize {
-        self.ancestors.len()
-    }
-
-    /// The node it lies in.
-    pub(crate) fn parent(&self) -> Option<FdtNode<'a>> {
-        self.ancestors.last().copied()
     }
 
     /// The names from this node up to the one below the root.

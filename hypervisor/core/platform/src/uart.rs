@@ -1,8 +1,7 @@
 //! The console.
 
 use crate::error::PlatformError;
-use crate::interrupt::gic_binding;
-use crate::tree::{Located, Tree};
+use crate::tree::{GicBinding, Located, Tree};
 use addr::PhysRange;
 use dtoolkit::{Node, Property};
 
@@ -34,23 +33,21 @@ pub struct Uart {
 const PL011: [&str; 2] = ["arm,pl011", "arm,sbsa-uart"];
 const NS16550: [&str; 4] = ["ns16550a", "ns16550", "snps,dw-apb-uart", "ns8250"];
 
-/// The UART that `/chosen/stdout-path` names, else the first one there is.
-pub(crate) fn read(tree: &Tree<'_>) -> Result<Uart, PlatformError> {
-    let known = |node: &Located<'_>| node.is_compatible(&PL011) || node.is_compatible(&NS16550);
-    let chosen = match stdout_path(tree) {
-        Some(path) => tree.find(|node| known(node) && is_at(node, path))?,
+/// Whether a node is a UART this crate knows.
+pub(crate) fn is_known(compatible: &str) -> bool {
+    PL011.contains(&compatible) || NS16550.contains(&compatible)
+}
+
+/// Reads a UART; without a `binding` to the GIC, as one to be polled.
+pub(crate) fn read(node: &Located<'_>, binding: Option<GicBinding>) -> Result<Uart, PlatformError> {
+    let intid = match binding {
+        Some(binding) => node.intid(binding, 0)?,
         None => None,
     };
-    let node = match chosen {
-        Some(node) => node,
-        None => tree.find(known)?.ok_or(PlatformError::MissingNode(
-            "UART (node compatible with arm,pl011 or ns16550a)",
-        ))?,
-    };
     Ok(Uart {
-        kind: read_kind(&node)?,
+        kind: read_kind(node)?,
         registers: node.reg(0)?,
-        intid: node.intid(gic_binding(tree)?, 0)?,
+        intid,
     })
 }
 
@@ -73,7 +70,7 @@ fn read_kind(node: &Located<'_>) -> Result<UartKind, PlatformError> {
 }
 
 /// `/chosen/stdout-path` with its alias resolved and its options cut off.
-fn stdout_path<'a>(tree: &Tree<'a>) -> Option<&'a str> {
+pub(crate) fn stdout_path<'a>(tree: &Tree<'a>) -> Option<&'a str> {
     let chosen = tree.nodes.find_node("/chosen")?;
     let value = chosen.property("stdout-path")?;
     let path = value.value_as::<&'a str>().ok()?.split(':').next()?;
@@ -85,7 +82,7 @@ fn stdout_path<'a>(tree: &Tree<'a>) -> Option<&'a str> {
 }
 
 /// Whether `path` leads to `node`; unit addresses may be left out of it.
-fn is_at(node: &Located<'_>, path: &str) -> bool {
+pub(crate) fn is_at(node: &Located<'_>, path: &str) -> bool {
     let mut wanted = path.split('/').filter(|part| !part.is_empty()).rev();
     let mut names = node.names_upwards();
     loop {

@@ -158,3 +158,15 @@ fn ranges_of_ram_come_out_ascending_and_merged() {
         [range(0x4000_0000, 0x8000_0000), range(8 << 32, gib.into()),]
     );
 }
+
+#[test]
+fn the_console_is_found_however_much_else_is_missing() {
+    let bare = Dts::qemu()
+        .remove("/", "intc@8000000")
+        .remove("/", "memory@40000000")
+        .remove("/", "cpus");
+    let uart = console(&bare.blob()).unwrap();
+    assert_eq!(uart.kind, UartKind::Pl011);
+    assert_eq!(uart.registers, range(0x0900_0000, 0x1000));
+    assert_eq!(uart.intid, None);
+}
