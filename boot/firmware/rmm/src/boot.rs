@@ -2,7 +2,7 @@
 
 use crate::hw::{console, cpu, entry, layout, memory, sha256, smc, stop, world};
 use crate::serve;
-use addr::PhysAddr;
+use addr::{GRANULE_SIZE, PhysAddr};
 use rmm_image::manifest::Manifest;
 use rmm_image::stage1::MapError;
 
@@ -59,13 +59,12 @@ pub fn run_cpu(index: usize, first: bool) -> ! {
     if first {
         memory::attach_console();
         console::init();
-        let core = serve::start();
+        let granules = serve::start();
         check_sha256();
         log::info!(
-            "Suzerain RMM at {:#x}, {} KiB with its granule table, {} granules tracked",
+            "Suzerain RMM at {:#x}: RMI 1.0, {} MiB of memory tracked",
             layout::image_base(),
-            (memory::carve_out_end() - layout::image_base()) / 1024,
-            core,
+            (granules * GRANULE_SIZE) >> 20,
         );
         entry::open_to_secondaries();
         stop::serving();

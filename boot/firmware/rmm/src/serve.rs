@@ -1,24 +1,88 @@
 //! The life of the RMM: one RMI after the other.
 
 use crate::hw::hal::Machine;
-use crate::hw::{smc, stop, world};
-use rmm_core::Hal;
+use crate::hw::{gic, memory, smc, stop, sysreg, world};
+use addr::{GRANULE_SIZE, PhysRange};
+use conduit::Regs;
+use rmm_core::{Config, CpuFeatures, Rmm};
+use rmm_image::manifest::MAX_BANKS;
+use spin::Once;
+
+static MACHINE: Once<Machine> = Once::new();
+static BANKS: Once<Banks> = Once::new();
+static RMM: Once<Rmm<'static, Machine>> = Once::new();
+
+/// The banks that are tracked.
+struct Banks {
+    list: [PhysRange; MAX_BANKS],
+    count: usize,
+}
 
 /// Makes the core; returns how many granules it tracks.
-pub fn start() -> usize {
-    0
+///
+/// # Panics
+///
+/// If the core refuses what the manifest's checks let through.
+pub fn start() -> u64 {
+    let banks = BANKS.call_once(|| trackable(memory::granule_capacity()));
+    let banks = &banks.list[..banks.count];
+    let granules = banks.iter().map(|bank| bank.size() / GRANULE_SIZE).sum();
+    let config = Config {
+        banks,
+        reserved: memory::carve_out(),
+        cpu: cpu_features(),
+    };
+    let machine = MACHINE.call_once(Machine::probe);
+    match Rmm::new(machine, memory::granule_table(granules), config) {
+        Ok(rmm) => RMM.call_once(|| rmm),
+        Err(error) => panic!("{error}"),
+    };
+    granules
+}
+
+/// The manifest's banks, cut off where the granule table has no more words.
+fn trackable(mut capacity: u64) -> Banks {
+    let nothing = memory::carve_out().expect("the image is not empty");
+    let mut banks = Banks {
+        list: [nothing; MAX_BANKS],
+        count: 0,
+    };
+    for bank in memory::manifest().banks() {
+        let granules = (bank.size() / GRANULE_SIZE).min(capacity);
+        if granules * GRANULE_SIZE < bank.size() {
+            log::warn!(
+                "memory past {:#x} cannot be delegated: the granule table has no room for it",
+                bank.base().raw() + granules * GRANULE_SIZE
+            );
+        }
+        if let Ok(range) = PhysRange::with_size(bank.base(), granules * GRANULE_SIZE) {
+            banks.list[banks.count] = range;
+            banks.count += 1;
+            capacity -= granules;
+        }
+    }
+    banks
+}
+
+fn cpu_features() -> CpuFeatures {
+    let mut cpu = sysreg::cpu_features();
+    cpu.ich_vtr = gic::vtr();
+    cpu
 }
 
 /// Serves RMIs for ever, beginning with the one in `request`.
-pub fn run(_cpu: usize, mut request: [u64; 8]) -> ! {
-    let m = Machine::probe();
+///
+/// # Panics
+///
+/// If [`start`] has not run on the first CPU.
+pub fn run(cpu: usize, mut request: [u64; 8]) -> ! {
+    let rmm = RMM.get().expect("the first CPU makes the core");
     loop {
         if stop::is_stopped() {
             stop::stop();
         }
-        log::debug!("RMI {:x?} {}", request, m.counter());
-        let results = [u64::MAX, 0, 0, 0, request[4]];
+        let Regs([x0, x1, x2, x3, x4, ..]) = rmm.handle(cpu, Regs(request));
         world::restore_host();
-        request = smc::request_complete(results);
+        request = smc::request_complete([x0, x1, x2, x3, x4]);
     }
 }

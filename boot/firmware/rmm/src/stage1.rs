@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
         attributes: Attributes,
     ) -> Result<(), MapError> {
         let end = va.checked_add(size).ok_or(MapError::Range(va))?;
-        if (va | pa | size) % PAGE != 0 || end > 1 << VA_BITS || pa & !ADDRESS_MASK != 0 {
+        if !(va | pa | size).is_multiple_of(PAGE) || end > 1 << VA_BITS || pa & !ADDRESS_MASK != 0 {
             return Err(MapError::Range(va));
         }
         let mut done = 0;
@@ -203,7 +203,7 @@ fn level_for(va: u64, pa: u64, left: u64) -> u32 {
     (1..LEVEL_MAX)
         .find(|&level| {
             let size = entry_size(level);
-            (va | pa) % size == 0 && left >= size
+            (va | pa).is_multiple_of(size) && left >= size
         })
         .unwrap_or(LEVEL_MAX)
 }

@@ -2,8 +2,9 @@
 #![expect(unsafe_code, reason = "raw memory becomes the tables")]
 
 use crate::hw::{console, layout};
+use addr::{PhysAddr, PhysRange};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rmm_image::manifest::{Manifest, PAGE_SIZE};
 use rmm_image::stage1::{Attributes, Builder, MapError, PAGE, Table};
 use spin::Once;
@@ -19,16 +20,21 @@ unsafe impl Sync for Tables {}
 
 static TABLES_POOL: Tables = Tables(UnsafeCell::new([Table::EMPTY; TABLES]));
 
+/// Bytes in a word of the granule table.
+const WORD: u64 = 8;
+
 /// What EL3 said, kept for the rest of the boot.
 static MANIFEST: Once<Manifest> = Once::new();
-/// End of the memory set aside for the RMM.
-static CARVE_OUT_END: AtomicU64 = AtomicU64::new(0);
+/// End of what the image may use: the carve-out's, or the shared page in it.
+static USABLE_END: AtomicU64 = AtomicU64::new(0);
+static TABLE_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The page shared with EL3, if its address can be one.
 pub fn shared_page(address: u64) -> Option<&'static [u8; PAGE_SIZE]> {
     let gib = 1 << 30;
     let same_gib_table = address >> 39 == layout::image_base() >> 39;
-    if address == 0 || address % PAGE != 0 || !same_gib_table || address >= u64::MAX - gib {
+    if address == 0 || !address.is_multiple_of(PAGE) || !same_gib_table || address >= u64::MAX - gib
+    {
         return None;
     }
     // SAFETY: the coarse map covers the page's GiB; EL3 writes nothing there
@@ -46,7 +52,7 @@ pub fn plan(manifest: Manifest, shared_page: u64) -> Result<u64, MapError> {
     if (layout::image_end()..end).contains(&shared_page) {
         end = shared_page;
     }
-    CARVE_OUT_END.store(end, Ordering::Relaxed);
+    USABLE_END.store(end, Ordering::Relaxed);
     let pool = TABLES_POOL.0.get();
     let root = pool as u64;
     // SAFETY: this is the only access, and it happens once.
@@ -107,7 +113,37 @@ pub fn attach_console() {
     }
 }
 
-/// End of the memory set aside for the RMM.
-pub fn carve_out_end() -> u64 {
-    CARVE_OUT_END.load(Ordering::Relaxed)
+/// The memory that EL3 keeps in the Realm world for the RMM, which includes the
+/// page they share where that follows the image.
+pub fn carve_out() -> Option<PhysRange> {
+    PhysRange::with_size(PhysAddr::new(layout::image_base()), layout::CARVE_OUT).ok()
+}
+
+/// Granules for which the memory behind the image has words.
+pub fn granule_capacity() -> u64 {
+    let end = USABLE_END.load(Ordering::Relaxed);
+    end.saturating_sub(layout::image_end()) / WORD
+}
+
+/// The granule table: that many words of zero behind the image.
+///
+/// # Panics
+///
+/// If called twice, or for more than [`granule_capacity`].
+pub fn granule_table(granules: u64) -> &'static [AtomicU64] {
+    assert!(
+        granules <= granule_capacity(),
+        "the granule table is too small"
+    );
+    assert!(
+        !TABLE_TAKEN.swap(true, Ordering::Relaxed),
+        "the granule table is taken"
+    );
+    let words = layout::image_end() as *mut AtomicU64;
+    // SAFETY: the words lie behind the image and inside the carve-out, which
+    // is mapped as data and used by nobody else.
+    unsafe { words.write_bytes(0, granules as usize) };
+    // SAFETY: the words are initialised, live for ever, and nobody holds a
+    // reference to them, because this happens once.
+    unsafe { core::slice::from_raw_parts(words, granules as usize) }
 }

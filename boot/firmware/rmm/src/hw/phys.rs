@@ -115,7 +115,7 @@ fn entry<'a>(table: GranuleAddr, index: usize) -> &'a AtomicU64 {
 fn check_span(offset: usize, len: usize) {
     let fits = offset.checked_add(len).is_some_and(|end| end <= PAGE_SIZE);
     assert!(
-        fits && offset % 8 == 0 && len % 8 == 0,
+        fits && (offset | len).is_multiple_of(8),
         "Non-secure access {offset:#x}+{len:#x} is not whole words of one granule"
     );
 }

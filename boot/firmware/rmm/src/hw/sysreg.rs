@@ -7,6 +7,8 @@
     reason = "system registers are reached by MRS and MSR only"
 )]
 
+use rmm_core::CpuFeatures;
+
 /// Reads a system register by assembler name.
 macro_rules! read {
     ($name:literal) => {{
@@ -61,6 +63,22 @@ pub fn dsb_ishst() {
 pub fn counter() -> u64 {
     isb();
     read!("cntpct_el0")
+}
+
+/// The identification registers; the GIC's is left to who knows it.
+pub fn cpu_features() -> CpuFeatures {
+    CpuFeatures {
+        id_aa64pfr0: read!("id_aa64pfr0_el1"),
+        id_aa64pfr1: read!("id_aa64pfr1_el1"),
+        id_aa64isar0: read!("id_aa64isar0_el1"),
+        id_aa64isar1: read!("id_aa64isar1_el1"),
+        id_aa64isar2: read!("s3_0_c0_c6_2"),
+        id_aa64mmfr0: read!("id_aa64mmfr0_el1"),
+        id_aa64mmfr1: read!("id_aa64mmfr1_el1"),
+        id_aa64mmfr2: read!("id_aa64mmfr2_el1"),
+        id_aa64dfr0: read!("id_aa64dfr0_el1"),
+        ich_vtr: 0,
+    }
 }
 
 /// One four-bit field of an ID register.
