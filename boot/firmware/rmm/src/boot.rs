@@ -1,8 +1,8 @@
 //! The boot of the RMM, from EL3's hand-over to the first RMI.
 
-use crate::hw::{console, cpu, entry, layout, memory, sha256, smc, stop, world};
+use crate::hw::{console, cpu, entry, layout, memory, phys, sha256, smc, stop, world};
 use crate::serve;
-use addr::{GRANULE_SIZE, PhysAddr};
+use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr};
 use rmm_image::manifest::Manifest;
 use rmm_image::stage1::MapError;
 
@@ -59,6 +59,7 @@ pub fn run_cpu(index: usize, first: bool) -> ! {
     if first {
         memory::attach_console();
         console::init();
+        check_protection();
         let granules = serve::start();
         check_sha256();
         log::info!(
@@ -72,6 +73,16 @@ pub fn run_cpu(index: usize, first: bool) -> ! {
         log::debug!("CPU {index} is up");
     }
     serve::run(index, smc::boot_complete(BootCode::Ok as i64))
+}
+
+/// Without granule protection all the rest would be pretence, so the RMM's own
+/// memory must fault when it is accessed as the host's.
+fn check_protection() {
+    let own = GranuleAddr::containing(PhysAddr::new(layout::image_base()));
+    if phys::ns_read(own, 0, &mut [0; 8]).is_ok() {
+        log::error!("EL3 lets the Non-secure world read the RMM's memory: the boot ends here");
+        stop::stop();
+    }
 }
 
 fn check_sha256() {
