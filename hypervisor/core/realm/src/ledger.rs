@@ -122,8 +122,12 @@ impl Owner {
         Self { kind, vm }
     }
 
+    /// The word of the table. Zero is memory of the host, whoever had it last.
     const fn raw(self) -> u16 {
-        (self.kind as u16) << 12 | self.vm.0
+        match self.kind {
+            Kind::Host => 0,
+            kind => (kind as u16) << 12 | self.vm.0,
+        }
     }
 
     const fn from_raw(raw: u16) -> Self {
@@ -321,8 +325,8 @@ impl<'a> Ledger<'a> {
             .filter(|(_, owner)| owner.kind == Kind::Quarantined)
     }
 
-    /// Hands a run to the RMM. Memory that is not in the books is refused
-    /// before the RMM hears of it.
+    /// Hands a run to the RMM. What is not RAM of the host, or was refused
+    /// before, is refused before the RMM hears of it.
     pub fn delegate<B: Delegation>(
         &self,
         rmm: &B,
@@ -330,32 +334,30 @@ impl<'a> Ledger<'a> {
         vm: VmId,
     ) -> Result<Granules<Delegated>, Refusal> {
         let (base, count) = (run.base(), run.count());
-        if self.words(base, count).len() != count {
-            return Err(Refusal {
-                error: RmiError::Input,
-                delegated: None,
-                rest: Some(run),
-            });
-        }
-        let (done, result) = rmm.delegate(base, count);
-        let done = done.min(count);
+        let ours = self
+            .words(base, count)
+            .iter()
+            .take_while(|word| word.load(Ordering::Relaxed) == 0)
+            .count();
+        let (done, result) = match ours {
+            0 => (0, Ok(())),
+            _ => rmm.delegate(base, ours),
+        };
+        let done = done.min(ours);
         self.note(base, done, Owner::new(Kind::Spare, vm));
         self.delegated.fetch_add(done as u64, Ordering::Relaxed);
-        match result {
-            Ok(()) if done == count => Ok(Granules::assume(base, count)),
-            result => {
-                let (head, rest) = run.split(done);
-                let error = result.err().unwrap_or(RmiError::Input);
-                if let (RmiError::Input, Some(rest)) = (error, &rest) {
-                    self.note(rest.base(), 1, Owner::new(Kind::Refused, vm));
-                }
-                Err(Refusal {
-                    error,
-                    delegated: head.map(|head| Granules::assume(head.base(), head.count())),
-                    rest,
-                })
-            }
+        if done == count {
+            return Ok(Granules::assume(base, count));
         }
+        let (head, rest) = run.split(done);
+        if let (Err(RmiError::Input), Some(rest)) = (result, &rest) {
+            self.note(rest.base(), 1, Owner::new(Kind::Refused, vm));
+        }
+        Err(Refusal {
+            error: result.err().unwrap_or(RmiError::Input),
+            delegated: head.map(|head| Granules::assume(head.base(), head.count())),
+            rest,
+        })
     }
 
     /// Takes a run back from the RMM and gives what came back to `free`, in

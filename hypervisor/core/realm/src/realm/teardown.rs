@@ -48,7 +48,7 @@ impl<B: Backend> Realm<'_, B> {
             }
         }
         self.destroy_upper_tables(memory);
-        let gone = self.destroy_realm(memory);
+        self.destroy_realm(memory);
         while let Some(table) = self.stock.pop() {
             self.give_back(memory, table);
         }
@@ -57,10 +57,8 @@ impl<B: Backend> Realm<'_, B> {
         }
         for index in 0..self.regions.len() {
             self.retire_frame(memory, index);
-            // A Realm that still exists may still reach what it shares.
-            if gone {
-                self.retire_alias(memory, index);
-            }
+            // Even a Realm that stays never runs again: nobody enters its RECs.
+            self.retire_alias(memory, index);
         }
         let kept = self.quarantine_rest();
         self.stage = Stage::Create;
@@ -210,14 +208,12 @@ impl<B: Backend> Realm<'_, B> {
         }
     }
 
-    /// Destroys the Realm itself; true if nothing of it exists any more.
-    fn destroy_realm(&mut self, memory: &mut impl Memory) -> bool {
-        let Some(rd) = self.rd.take() else {
-            return true;
-        };
+    /// Destroys the Realm itself.
+    fn destroy_realm(&mut self, memory: &mut impl Memory) {
+        let Some(rd) = self.rd.take() else { return };
         if let Err(error) = self.rmm.destroy_realm(rd) {
             log::error!("the Realm at {rd} does not go: {error}");
-            return false;
+            return;
         }
         let count = usize::from(self.spec.start_tables);
         let kind = Kind::rtt(self.spec.start_level);
@@ -229,7 +225,6 @@ impl<B: Backend> Realm<'_, B> {
         for run in [tables, rd].into_iter().flatten() {
             self.give_back(memory, run);
         }
-        true
     }
 
     /// Quarantines what the books still say the RMM holds for this VM.
