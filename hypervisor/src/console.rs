@@ -7,7 +7,6 @@
 
 use core::fmt::{self, Write};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use addr::PhysAddr;
 use arm_pl011_uart::{Interrupts, PL011Registers, Uart};
@@ -24,7 +23,6 @@ struct Console {
 }
 
 static CONSOLE: Mutex<Option<Console>> = Mutex::new(None);
-static SEIZED: AtomicBool = AtomicBool::new(false);
 
 /// Takes the UART that the platform describes, mapped as a device, and starts
 /// the log. Returns false for a UART this build has no driver for.
@@ -69,14 +67,8 @@ fn enable(base: PhysAddr) {
     }
 }
 
-/// Whether output reaches anyone.
-pub fn is_open() -> bool {
-    CONSOLE.lock().is_some()
-}
-
 /// Breaks the lock: this CPU is about to stop and has something to say.
 pub fn seize() {
-    SEIZED.store(true, Ordering::Relaxed);
     // SAFETY: whoever held the lock is this CPU, in code that it will not come
     // back to, or another that a torn line does not hurt.
     unsafe { CONSOLE.force_unlock() };
@@ -86,6 +78,13 @@ pub fn seize() {
 pub fn write(bytes: &[u8]) {
     if let Some(console) = CONSOLE.lock().as_mut() {
         console.write(bytes);
+    }
+}
+
+/// Ends a line that someone has begun.
+pub fn fresh_line() {
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        console.fresh_line();
     }
 }
 

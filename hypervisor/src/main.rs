@@ -1,4 +1,8 @@
 //! Suzerain: a Type-1 hypervisor at EL2 that hosts Arm CCA Realms.
+//!
+//! [`el2_main`] is the flow: boot info, platform, RAM, RMM session, plan,
+//! machine, run. Each step makes a value that the next one needs, so that their
+//! order is a matter of types. Crates below `core/` decide, this one acts.
 #![no_std]
 #![no_main]
 
@@ -6,25 +10,30 @@ extern crate alloc;
 
 mod arch;
 mod console;
+mod finish;
+mod host;
+mod machine;
 mod memory;
+mod output;
 mod panic;
 mod power;
+mod rmm;
+mod run;
+mod selftest;
+mod startup;
 mod sync;
 
-use addr::PhysRange;
-use arch::mmu::{Map, Use};
 use entry::BootInfo;
-use memory::{Ram, phys};
-use platform::Platform;
 
 fn el2_main(boot: BootInfo) -> ! {
-    let blob = phys::device_tree(&boot).unwrap();
-    let fdt = PhysRange::with_size(boot.fdt, blob.len() as u64).unwrap();
-    let platform = Platform::from_fdt(blob).unwrap();
-    let mut map = Map::new(&boot, fdt).unwrap();
-    map.add(platform.uart.registers, Use::Device).unwrap();
-    map.activate();
-    console::open(&platform.uart);
-    log::info!("Suzerain at {}", boot.image.whole());
-    power::off()
+    let (platform, mut map) = startup::platform(&boot);
+    let args = startup::arguments(&platform);
+    let mut ram = startup::ram(&boot, &platform, &mut map);
+    let mut host = startup::host(&boot, &platform, &mut map, args);
+    let rmm = rmm::open(&platform, &mut ram);
+    selftest::run(&host.args, rmm.as_ref(), &mut ram);
+    let plan = startup::plan(&boot);
+    let machine = machine::Machine::new(&boot, plan, rmm.as_ref());
+    let results = machine.run(&mut ram, &mut host);
+    finish::finish(&host, rmm.as_ref(), &results)
 }

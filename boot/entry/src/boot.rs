@@ -22,11 +22,13 @@ pub struct BootInfo {
     pub image: Image,
     /// The descriptions of the VMs and their payload, if the image has any.
     pub bundle: Option<PhysRange>,
+    /// The physical counter when the boot loader jumped here.
+    pub entered: u64,
 }
 
 impl BootInfo {
     /// Takes the arguments of `suz_main`.
-    pub fn new(fdt: u64, image_base: u64) -> Self {
+    pub fn new(fdt: u64, image_base: u64, entered: u64) -> Self {
         // SAFETY: entry.S reserves three words at this symbol; the image tool
         // writes them before boot and nothing does afterwards.
         let [magic, offset, size] = unsafe { suz_bundle_header };
@@ -41,6 +43,7 @@ impl BootInfo {
             fdt: PhysAddr::new(fdt),
             image,
             bundle,
+            entered,
         }
     }
 }

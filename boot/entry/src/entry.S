@@ -2,11 +2,11 @@
 //
 // In:  x0 = physical address of the flattened device tree
 //      EL2, MMU off, any 2 MiB aligned address (arm64 boot protocol)
-// Out: suz_main(fdt, image base) at EL2 with MMU and caches on, running on the
+// Out: suz_main(fdt, image base, time) at EL2 with MMU and caches on, running on the
 //      boot CPU's stack, BSS zeroed
 //
 // Kept over the whole path: x19 = image base, x20 = device tree,
-// x21 = 1 where HCR_EL2.E2H is set.
+// x21 = 1 where HCR_EL2.E2H is set, x22 = the physical counter at entry.
 
 	.section .head.text, "ax"
 	.global suz_head
@@ -33,6 +33,7 @@ suz_bundle_header:
 	.type	suz_entry, %function
 suz_entry:
 	mov	x20, x0
+	mrs	x22, cntpct_el0
 	adr	x19, suz_head
 	mrs	x9, CurrentEL
 	cmp	x9, #(2 << 2)
@@ -58,6 +59,7 @@ suz_entry:
 2:	msr	tpidr_el2, xzr			// CPU 0
 	mov	x0, x20
 	mov	x1, x19
+	mov	x2, x22
 	mov	x29, xzr
 	mov	x30, xzr
 	bl	suz_main

@@ -6,11 +6,13 @@ use addr::{PhysAddr, PhysRange};
 /// CPUs this image has stacks for.
 pub const MAX_CPUS: usize = 8;
 /// Bytes of one CPU's stack.
-pub const STACK_SIZE: usize = 32 << 10;
+pub const STACK_SIZE: usize = 64 << 10;
 /// Distance of two stacks. The half below each stack is its guard and belongs
-/// to no one; a stack pointer has bit 15 clear exactly when it lies in that half,
+/// to no one; a stack pointer has bit [`STACK_BIT`] clear exactly when it lies in that half,
 /// which is how the vectors notice an overflow.
 pub const STACK_STRIDE: usize = 2 * STACK_SIZE;
+/// The bit that is set in every address of a stack.
+pub const STACK_BIT: u32 = STACK_SIZE.trailing_zeros();
 
 unsafe extern "C" {
     static suz_head: u8;

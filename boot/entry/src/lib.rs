@@ -7,7 +7,7 @@
 //! caches are on before the first line of Rust, because Rust's atomics have no
 //! meaning without.
 //!
-//! The linking image provides `suz_main(fdt, image_base) -> !`,
+//! The linking image provides `suz_main(fdt, image_base, time) -> !`,
 //! `suz_secondary_main(cpu) -> !`, `suz_vectors` and the symbols of the root
 //! `linker.ld`.
 #![no_std]
@@ -17,5 +17,5 @@ mod image;
 mod tables;
 
 pub use boot::{BootInfo, SecondaryBoot, secondary_entry};
-pub use image::{Image, MAX_CPUS, STACK_SIZE, STACK_STRIDE, stack_guard, stack_top};
+pub use image::{Image, MAX_CPUS, STACK_BIT, STACK_SIZE, STACK_STRIDE, stack_guard, stack_top};
 pub use tables::{MAIR_DEVICE, MAIR_NORMAL};

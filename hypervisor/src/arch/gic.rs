@@ -4,10 +4,10 @@
 
 use core::ptr::NonNull;
 
-use addr::PhysRange;
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
 use arm_gic::gicv3::{GicCpuInterface, GicError, GicV3};
 use arm_gic::{IntId, InterruptGroup, Trigger};
+use platform::Platform;
 use safe_mmio::UniqueMmioPointer;
 
 /// Lets every priority through: RMM and host share the mask, and an interrupt
@@ -23,12 +23,16 @@ pub struct Gic {
 
 impl Gic {
     /// Sets up distributor, the redistributor of this CPU and its interface.
-    /// Both ranges are mapped as devices and belong to this driver alone.
-    pub fn new(gicd: PhysRange, gicr: PhysRange) -> Result<Self, GicError> {
-        let gicd = NonNull::new(gicd.base().raw() as *mut Gicd)
-            .ok_or(GicError::InvalidRedistributorFrameLayout)?;
-        let gicr = NonNull::new(gicr.base().raw() as *mut GicrSgi)
-            .ok_or(GicError::InvalidRedistributorFrameLayout)?;
+    /// The platform's registers are mapped as devices and belong to this driver
+    /// alone; the boot CPU's redistributor is the first.
+    pub fn new(platform: &Platform) -> Result<Self, GicError> {
+        let gicd = platform.gic.distributor.base().raw();
+        let gicr = platform.gic.redistributors.first();
+        let gicr = gicr.map_or(0, |first| first.base().raw());
+        let gicd =
+            NonNull::new(gicd as *mut Gicd).ok_or(GicError::InvalidRedistributorFrameLayout)?;
+        let gicr =
+            NonNull::new(gicr as *mut GicrSgi).ok_or(GicError::InvalidRedistributorFrameLayout)?;
         // SAFETY: the caller passes the distributor that the platform describes,
         // mapped as a device, and makes one driver of it.
         let gicd = unsafe { UniqueMmioPointer::new(gicd) };

@@ -6,8 +6,8 @@ use entry::BootInfo;
 /// First Rust of the boot CPU: MMU and caches are on, BSS is zero.
 // SAFETY: the symbol's name is unique to this image.
 #[unsafe(no_mangle)]
-extern "C" fn suz_main(fdt: u64, image_base: u64) -> ! {
-    crate::el2_main(BootInfo::new(fdt, image_base))
+extern "C" fn suz_main(fdt: u64, image_base: u64, entered: u64) -> ! {
+    crate::el2_main(BootInfo::new(fdt, image_base, entered))
 }
 
 /// First Rust of any other CPU, on its own stack and the final map.

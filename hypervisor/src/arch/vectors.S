@@ -4,11 +4,11 @@
 	.macro suz_vector kind
 	.balign	0x80
 	sub	sp, sp, #{FRAME_SIZE}
-	// Bit 15 of a stack pointer is set on a stack and clear in the guard below
+	// One bit of a stack pointer is set on a stack and clear in the guard below
 	// it; told without a register to spare by two swaps through addition.
 	add	sp, sp, x0
 	sub	x0, sp, x0
-	tbz	x0, #15, suz_stack_overflow
+	tbz	x0, #{STACK_BIT}, suz_stack_overflow
 	sub	x0, sp, x0
 	sub	sp, sp, x0
 	stp	x0, x1, [sp]

@@ -45,6 +45,7 @@ global_asm!(
     include_str!("vectors.S"),
     FRAME_SIZE = const size_of::<Frame>(),
     FRAME_ESR = const offset_of!(Frame, esr),
+    STACK_BIT = const entry::STACK_BIT,
     EMERGENCY_STACK = sym EMERGENCY_STACK,
     EMERGENCY_STACK_SIZE = const EMERGENCY_STACK_SIZE,
 );

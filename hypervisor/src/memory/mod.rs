@@ -3,5 +3,7 @@
 mod heap;
 pub mod phys;
 mod ram;
+mod run_page;
 
 pub use ram::Ram;
+pub use run_page::RunPage;

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "memory by its physical address")]
 
 use core::arch::asm;
+use core::sync::atomic::AtomicU16;
 
 use addr::{GRANULE_SIZE, GranuleAddr, PhysRange};
 use entry::BootInfo;
@@ -89,4 +90,12 @@ pub unsafe fn write_granule(granule: GranuleAddr, bytes: &[u8; GRANULE_SIZE as u
     let to = granule.raw() as *mut u8;
     // SAFETY: condition 1; the source is a live reference, so disjoint.
     unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+}
+
+/// The same words, for access from any CPU.
+pub fn atomic(words: &'static mut [u16]) -> &'static [AtomicU16] {
+    let first = words.as_mut_ptr().cast::<AtomicU16>();
+    // SAFETY: an atomic has the size and alignment of its integer, and the
+    // exclusive reference that the words came by is given up for good.
+    unsafe { core::slice::from_raw_parts(first, words.len()) }
 }

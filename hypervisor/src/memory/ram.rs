@@ -6,9 +6,13 @@
 //! by one or in runs, merging again.
 #![expect(unsafe_code, reason = "frames become memory")]
 
+use core::marker::PhantomData;
+
 use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
 use buddy_system_allocator::FrameAllocator;
-use platform::{Platform, PlatformError};
+use heapless::Vec;
+use platform::MAX_USABLE;
+use realm::{Granules, Memory, Undelegated};
 use zerocopy::FromBytes;
 
 use super::{heap, phys};
@@ -22,50 +26,38 @@ const ORDERS: usize = 19;
 pub struct Ram {
     free: FrameAllocator<ORDERS>,
     free_granules: u64,
-    total_granules: u64,
     /// Frames that the RMM does not track: for the host's own pages.
     host_only: FrameAllocator<ORDERS>,
 }
 
-/// Why there is no RAM to work with.
+/// No range of RAM is large enough to start with.
 #[derive(Debug)]
-pub enum ClaimError {
-    /// The device tree says too much.
-    Platform(PlatformError),
-    /// No range is large enough to start with.
-    NoRoom,
-}
+pub struct NoRoom;
 
-impl core::fmt::Display for ClaimError {
+impl core::fmt::Display for NoRoom {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Platform(error) => error.fmt(f),
-            Self::NoRoom => write!(
-                f,
-                "no range of free RAM holds {HEAP_SIZE:#x} bytes: give the machine more memory"
-            ),
-        }
+        write!(
+            f,
+            "no range of free RAM holds {HEAP_SIZE:#x} bytes: give the machine more memory"
+        )
     }
 }
 
 impl Ram {
-    /// Takes all RAM of `platform` but `taken`. Call it once, with the RAM
-    /// mapped.
-    pub fn claim(platform: &Platform, taken: &[PhysRange]) -> Result<Self, ClaimError> {
-        let mut usable = platform.usable_ram(taken).map_err(ClaimError::Platform)?;
+    /// Takes all RAM that is usable. Call it once, with that RAM mapped.
+    pub fn claim(mut usable: Vec<PhysRange, MAX_USABLE>) -> Result<Self, NoRoom> {
         let room = usable
             .iter_mut()
             .rev()
-            .find(|range| range.size() > HEAP_SIZE)
-            .ok_or(ClaimError::NoRoom)?;
-        let (rest, heap) = split_top(*room, HEAP_SIZE).ok_or(ClaimError::NoRoom)?;
+            .find(|range| range.size() >= 2 * HEAP_SIZE)
+            .ok_or(NoRoom)?;
+        let (rest, heap) = split_top(*room, HEAP_SIZE).ok_or(NoRoom)?;
         *room = rest;
         // SAFETY: 1. usable RAM, taken out of the list; 2. `claim` is called once.
         unsafe { heap::init(heap) };
         let mut ram = Self {
             free: FrameAllocator::new(),
             free_granules: 0,
-            total_granules: 0,
             host_only: FrameAllocator::new(),
         };
         for range in &usable {
@@ -73,15 +65,9 @@ impl Ram {
                 (range.base().raw() / GRANULE_SIZE) as usize,
                 (range.top().raw() / GRANULE_SIZE) as usize,
             );
-            ram.total_granules += range.size() / GRANULE_SIZE;
+            ram.free_granules += range.size() / GRANULE_SIZE;
         }
-        ram.free_granules = ram.total_granules;
         Ok(ram)
-    }
-
-    /// Bytes that were free when this was claimed.
-    pub fn total(&self) -> u64 {
-        self.total_granules * GRANULE_SIZE
     }
 
     /// Bytes that are free.
@@ -168,5 +154,79 @@ fn for_each_run(base: GranuleAddr, count: usize, mut act: impl FnMut(usize, usiz
         let size = aligned.min(fits);
         act(frame, size);
         frame += size;
+    }
+}
+
+impl Memory for Ram {
+    fn alloc(&mut self, count: usize) -> Option<Granules<Undelegated>> {
+        Granules::from_allocator(self.take(count)?, count)
+    }
+
+    fn alloc_zeroed(&mut self, count: usize) -> Option<Granules<Undelegated>> {
+        let run = self.alloc(count)?;
+        self.zero(run.base(), count);
+        Some(run)
+    }
+
+    fn free(&mut self, granules: Granules<Undelegated>) {
+        self.give(granules.base(), granules.count());
+    }
+
+    fn set_aside(&mut self, granules: Granules<Undelegated>) {
+        self.keep_for_host(granules.base(), granules.count());
+    }
+
+    fn write(&mut self, page: GranuleAddr, bytes: &[u8; GRANULE_SIZE as usize]) {
+        // SAFETY: `realm` writes only pages that came out of `alloc` and that it
+        // has not delegated.
+        unsafe { phys::write_granule(page, bytes) };
+    }
+}
+
+/// Memory that [`Ram::lend`] gave: values of type `T`.
+#[must_use = "memory that is not taken back is lost"]
+pub struct Lent<T> {
+    base: GranuleAddr,
+    granules: usize,
+    len: usize,
+    values: PhantomData<T>,
+}
+
+impl<T> Lent<T> {
+    /// The values.
+    pub fn get(&mut self) -> &mut [T] {
+        let first = self.base.raw() as *mut T;
+        // SAFETY: `Ram::lend` wrote `len` values there, in memory that is this
+        // value's alone until it is taken back.
+        unsafe { core::slice::from_raw_parts_mut(first, self.len) }
+    }
+}
+
+impl Ram {
+    /// Lends RAM for `len` values of type `T` in their default state. They must
+    /// need no drop.
+    pub fn lend<T: Default>(&mut self, len: usize) -> Option<Lent<T>> {
+        const { assert!(!core::mem::needs_drop::<T>()) };
+        let bytes = (len * size_of::<T>()) as u64;
+        let granules = bytes.div_ceil(GRANULE_SIZE).max(1) as usize;
+        let granules = granules.next_power_of_two();
+        let base = self.take(granules)?;
+        for n in 0..len {
+            // SAFETY: within the run just taken, page aligned, the caller's alone.
+            let place = unsafe { (base.raw() as *mut T).add(n) };
+            // SAFETY: as above.
+            unsafe { place.write(T::default()) };
+        }
+        Some(Lent {
+            base,
+            granules,
+            len,
+            values: PhantomData,
+        })
+    }
+
+    /// Takes memory back.
+    pub fn take_back<T>(&mut self, lent: Lent<T>) {
+        self.give(lent.base, lent.granules);
     }
 }

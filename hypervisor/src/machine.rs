@@ -1,0 +1,280 @@
+//! The VMs of the plan, one after the other.
+
+use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
+use entry::BootInfo;
+use heapless::Vec;
+use realm::rim::{PageSource, Portable, Rim};
+use realm::{Image, Populate, Realm, RealmSpec, Region, VmId};
+use report::summary::{Exits, Outcome};
+use rmi::client::{Calls, Contents, Rmi};
+use rmi::rtt::IpaSpace;
+use rmi::v1_0::HashAlgo;
+use vm_config::{Hash, MAX_VMS, Name, Plan, RamRequests, VmKind, VmPlan};
+
+use crate::arch::smc::SmcConduit;
+use crate::host::Host;
+use crate::memory::{Ram, RunPage, phys};
+use crate::rmm::Rmm;
+use crate::run::{self, Ended, Guest};
+
+/// Pages copied into a Realm between two looks at the clock.
+const PAGES_PER_STEP: usize = 512;
+
+/// What became of a VM.
+pub struct Finished {
+    /// Its name.
+    pub name: Name,
+    /// Whether it is a Realm.
+    pub is_realm: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The RIM by the host's own books.
+    pub rim: Option<Rim>,
+    /// The RIM as the payload reported it.
+    pub rim_reported: Option<Vec<u8, 64>>,
+    /// Its exits.
+    pub exits: Exits,
+    /// Calls made for it.
+    pub calls: Calls,
+}
+
+impl Finished {
+    fn skipped(vm: &VmPlan) -> Self {
+        Self {
+            name: vm.name.clone(),
+            is_realm: vm.kind == VmKind::Realm,
+            outcome: Outcome::Skipped,
+            rim: None,
+            rim_reported: None,
+            exits: Exits::default(),
+            calls: Calls::new(),
+        }
+    }
+}
+
+/// What there is to run, and what it runs on.
+pub struct Machine<'a> {
+    boot: &'a BootInfo,
+    plan: Plan,
+    rmm: Option<&'a Rmm>,
+}
+
+impl<'a> Machine<'a> {
+    /// The machine that `plan` describes.
+    pub fn new(boot: &'a BootInfo, plan: Plan, rmm: Option<&'a Rmm>) -> Self {
+        Self { boot, plan, rmm }
+    }
+
+    /// Runs every VM to its end.
+    pub fn run(&self, ram: &mut Ram, host: &mut Host) -> Vec<Finished, MAX_VMS> {
+        let mut finished = Vec::new();
+        for (vm, number) in self.plan.vms.iter().zip(1..) {
+            let mut result = Finished::skipped(vm);
+            match (vm.kind, self.rmm, VmId::new(number)) {
+                (VmKind::Realm, Some(rmm), Some(id)) => {
+                    let rmi = Rmi::new(SmcConduit);
+                    let life = Life {
+                        boot: self.boot,
+                        rmm,
+                        rmi: &rmi,
+                        vm,
+                        id,
+                    };
+                    life.run(ram, host, &mut result);
+                    result.calls.absorb(rmi.calls());
+                }
+                (VmKind::Realm, ..) => log::warn!("Realm {} is skipped", vm.name),
+                (VmKind::Normal, ..) => {
+                    log::error!("VM {}: plain VMs are not supported yet, skipped", vm.name);
+                }
+            }
+            // There are no more results than VMs.
+            let _ = finished.push(result);
+        }
+        finished
+    }
+}
+
+/// One Realm from its description to its end.
+struct Life<'a> {
+    boot: &'a BootInfo,
+    rmm: &'a Rmm,
+    rmi: &'a Rmi<SmcConduit>,
+    vm: &'a VmPlan,
+    id: VmId,
+}
+
+impl Life<'_> {
+    fn run(&self, ram: &mut Ram, host: &mut Host, result: &mut Finished) {
+        result.outcome = Outcome::Crashed;
+        let name = &self.vm.name;
+        let Some(spec) = self.spec() else {
+            log::error!("Realm {name}: its description does not fit this hypervisor");
+            return;
+        };
+        if let Err(error) = spec.fits(self.rmm.session.features) {
+            log::error!("Realm {name}: {error}");
+            return;
+        }
+        let Some(mut regions) = ram.lend::<Region>(Region::count(spec.ram)) else {
+            log::error!("Realm {name}: no RAM for its bookkeeping");
+            return;
+        };
+        match Realm::new(self.rmi, &self.rmm.ledger, self.id, spec, regions.get()) {
+            Ok(mut realm) => self.live(&mut realm, ram, host, result),
+            Err(error) => log::error!("Realm {name}: {error}"),
+        }
+        ram.take_back(regions);
+    }
+
+    /// Builds, runs and takes down, as often as the description allows.
+    fn live(&self, realm: &mut HostRealm<'_>, ram: &mut Ram, host: &mut Host, end: &mut Finished) {
+        let name = &self.vm.name;
+        let Some(mut page) = RunPage::new(ram) else {
+            log::error!("Realm {name}: no RAM for its run page");
+            return;
+        };
+        for life in 0..=self.vm.restarts {
+            let ended = match self.build(realm, ram, host) {
+                Some(ended) => ended,
+                None => {
+                    log::info!("Realm {name} runs");
+                    let mut guest = Guest::new(self.vm);
+                    let ended = run::run(realm, &mut guest, &mut page, ram, host);
+                    guest.output.flush();
+                    end.exits = add(end.exits, guest.exits);
+                    end.rim_reported = guest.rim_reported.or(end.rim_reported.take());
+                    ended
+                }
+            };
+            log::info!("Realm {name}: {ended}");
+            end.outcome = ended.outcome();
+            self.take_down(realm, ram);
+            let again = life < self.vm.restarts;
+            if !(again && end.outcome == Outcome::Reset) {
+                break;
+            }
+            log::info!("Realm {name} starts again");
+        }
+        page.release(ram);
+        end.rim = self.rim(realm);
+    }
+
+    /// Builds the Realm; returns why it came to nothing.
+    fn build(&self, realm: &mut HostRealm<'_>, ram: &mut Ram, host: &mut Host) -> Option<Ended> {
+        let mut told = 0;
+        loop {
+            match realm.advance(ram, PAGES_PER_STEP) {
+                Ok(now) if now.ready => return None,
+                Ok(now) => {
+                    let quarters = 4 * now.done / now.total.max(1);
+                    if quarters > told {
+                        told = quarters;
+                        let (done, total) = (now.done >> 8, now.total >> 8);
+                        log::info!("Realm {}: {done} of {total} MiB are in", self.vm.name);
+                    }
+                }
+                Err(error) => {
+                    log::error!("Realm {}: {error}", self.vm.name);
+                    return Some(Ended::NotBuilt);
+                }
+            }
+            if host.is_late() {
+                return Some(Ended::Killed);
+            }
+        }
+    }
+
+    fn take_down(&self, realm: &mut HostRealm<'_>, ram: &mut Ram) {
+        realm.stop();
+        let taken = realm.teardown(ram);
+        log::info!(
+            "Realm {}: {} granules came back, {} stay with the RMM",
+            self.vm.name,
+            taken.returned,
+            taken.kept
+        );
+    }
+
+    fn rim(&self, realm: &HostRealm<'_>) -> Option<Rim> {
+        let bundle = Bundle {
+            range: self.boot.bundle?,
+            bytes: phys::bundle(self.boot)?,
+        };
+        realm.rim(&bundle, &Portable).ok()
+    }
+
+    /// The plan's words in those of `realm`.
+    fn spec(&self) -> Option<RealmSpec> {
+        let vm = self.vm;
+        let bundle = self.boot.bundle?;
+        let mut images = Vec::new();
+        for region in &vm.regions {
+            let source = bundle.base().checked_add(region.offset)?;
+            let image = Image {
+                ipa: region.range.base(),
+                source: GranuleAddr::new(source).ok()?,
+                pages: u32::try_from(region.range.size() / GRANULE_SIZE).ok()?,
+                contents: match region.measured {
+                    true => Contents::Measured,
+                    false => Contents::Unmeasured,
+                },
+            };
+            images.push(image).ok()?;
+        }
+        Some(RealmSpec {
+            vmid: self.id.raw(),
+            ipa: IpaSpace::new(vm.ipa_bits)?,
+            start_level: i8::try_from(vm.realm.geometry.start_level()).ok()?,
+            start_tables: vm.realm.geometry.tables(),
+            hash: match vm.realm.hash {
+                Hash::Sha256 => HashAlgo::Sha256,
+                Hash::Sha512 => HashAlgo::Sha512,
+            },
+            num_bps: vm.realm.num_bps,
+            num_wps: vm.realm.num_wps,
+            rpv: vm.realm.rpv,
+            ram: vm.memory,
+            images,
+            vcpus: vm.vcpus,
+            pc: vm.entry,
+            gprs: [vm.x0, 0, 0, 0, 0, 0, 0, 0],
+            populate: match vm.populate {
+                vm_config::Populate::Blocks => Populate::Block,
+                vm_config::Populate::Granules => Populate::Page,
+            },
+            ram_requests: match vm.realm.ram_requests {
+                RamRequests::Accept => realm::RamRequests::Accept,
+                RamRequests::Reject => realm::RamRequests::Reject,
+            },
+        })
+    }
+}
+
+/// A Realm of this host.
+pub type HostRealm<'a> = Realm<'a, Rmi<SmcConduit>>;
+
+/// The pages of the bundle, where Realms' images come from.
+struct Bundle {
+    range: PhysRange,
+    bytes: &'static [u8],
+}
+
+impl PageSource for Bundle {
+    fn page(&self, source: GranuleAddr) -> Option<&[u8; GRANULE_SIZE as usize]> {
+        let offset = PhysAddr::from(source).offset_from(self.range.base())?;
+        self.bytes.get(offset as usize..)?.first_chunk()
+    }
+}
+
+fn add(a: Exits, b: Exits) -> Exits {
+    Exits {
+        sync: a.sync + b.sync,
+        irq: a.irq + b.irq,
+        fiq: a.fiq + b.fiq,
+        psci: a.psci + b.psci,
+        ripas_change: a.ripas_change + b.ripas_change,
+        host_call: a.host_call + b.host_call,
+        serror: a.serror + b.serror,
+    }
+}

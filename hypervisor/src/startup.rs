@@ -1,0 +1,123 @@
+//! The steps of `el2_main` up to the first VM, each with the one line that says
+//! why there is no going on.
+
+use core::fmt::Display;
+
+use addr::PhysRange;
+use entry::BootInfo;
+use log::LevelFilter;
+use platform::Platform;
+use report::args::{Args, Verbosity};
+use vm_config::Plan;
+
+use crate::arch::cpu;
+use crate::arch::gic::Gic;
+use crate::arch::mmu::{Map, Use};
+use crate::host::Host;
+use crate::memory::{Ram, phys};
+use crate::{console, power};
+
+/// Says why the run ends here, and ends it. There is no summary, so that whoever
+/// started the run sees that it is incomplete.
+fn give_up(what: &str, why: impl Display) -> ! {
+    log::error!("{what}: {why}");
+    power::off()
+}
+
+/// Reads the machine, puts the final map in place and opens the console.
+pub fn platform(boot: &BootInfo) -> (Platform, Map) {
+    let blob = phys::device_tree(boot);
+    let found = blob.clone().and_then(Platform::from_fdt);
+    let uart = match (&found, &blob) {
+        (Ok(platform), _) => Some(platform.uart),
+        (Err(_), Ok(blob)) => platform::console(blob).ok(),
+        (Err(_), Err(_)) => None,
+    };
+    let fdt_size = blob.map_or(1, |blob| blob.len() as u64);
+    let map = PhysRange::with_size(boot.fdt, fdt_size)
+        .ok()
+        .and_then(|fdt| Map::new(boot, fdt).ok());
+    let Some(mut map) = map else {
+        // Neither a console nor a way to one.
+        power::off()
+    };
+    if let Some(uart) = &uart
+        && map.add(uart.registers, Use::Device).is_ok()
+    {
+        map.activate();
+        console::open(uart);
+    }
+    cpu::unmask_serror();
+    match found {
+        Ok(platform) => {
+            log::info!(
+                "Suzerain {} at {} on {}",
+                env!("CARGO_PKG_VERSION"),
+                boot.image.text.base(),
+                platform.model
+            );
+            (platform, map)
+        }
+        Err(error) => give_up("cannot start", error),
+    }
+}
+
+/// Reads the arguments and sets the log's level.
+pub fn arguments(platform: &Platform) -> Args {
+    let args = Args::parse(&platform.bootargs, &mut |ignored| log::warn!("{ignored}"));
+    log::set_max_level(match args.log {
+        Verbosity::Error => LevelFilter::Error,
+        Verbosity::Warn => LevelFilter::Warn,
+        Verbosity::Info => LevelFilter::Info,
+        Verbosity::Debug => LevelFilter::Debug,
+        Verbosity::Trace => LevelFilter::Trace,
+    });
+    args
+}
+
+/// Maps and claims RAM.
+pub fn ram(boot: &BootInfo, platform: &Platform, map: &mut Map) -> Ram {
+    let image = boot.image.whole();
+    let fdt = phys::device_tree(boot)
+        .ok()
+        .and_then(|blob| PhysRange::with_size(boot.fdt, blob.len() as u64).ok())
+        .unwrap_or(image);
+    let bundle = boot.bundle.unwrap_or(image);
+    let taken = [image, fdt, bundle];
+    let usable = platform
+        .usable_ram(&taken)
+        .unwrap_or_else(|error| give_up("cannot use RAM", error));
+    for range in &usable {
+        map.add(*range, Use::Memory)
+            .unwrap_or_else(|error| give_up("cannot map RAM", error));
+    }
+    let ram = Ram::claim(usable).unwrap_or_else(|error| give_up("cannot use RAM", error));
+    log::info!("{} MiB of RAM are free", ram.free() >> 20);
+    ram
+}
+
+/// Sets up the interrupt controller and what the host wants of it.
+pub fn host(boot: &BootInfo, platform: &Platform, map: &mut Map, args: Args) -> Host {
+    let gic = &platform.gic;
+    let ranges = core::iter::once(&gic.distributor).chain(&gic.redistributors);
+    for range in ranges {
+        map.add(*range, Use::Device)
+            .unwrap_or_else(|error| give_up("cannot map the GIC", error));
+    }
+    let mut driver =
+        Gic::new(platform).unwrap_or_else(|error| give_up("cannot use the GIC", error));
+    Host::new(platform, &mut driver, args, boot.entered)
+        .unwrap_or_else(|error| give_up("cannot use the GIC", error))
+}
+
+/// Reads what is to run.
+pub fn plan(boot: &BootInfo) -> Plan {
+    match phys::bundle(boot).map(Plan::decode) {
+        Some(Ok(plan)) => plan,
+        Some(Err(error)) => give_up("cannot read the VM bundle", error),
+        None => {
+            log::warn!("the image has no VM bundle: nothing to run");
+            Plan::default()
+        }
+    }
+}
