@@ -30,6 +30,12 @@ pub const PAGE_SIZE: usize = 4096;
 #[repr(C, align(4096))]
 pub struct PageBytes(pub [u8; PAGE_SIZE]);
 
+impl fmt::Debug for PageBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PageBytes(..)")
+    }
+}
+
 /// An access to Non-secure memory met a granule protection fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NsFault;
