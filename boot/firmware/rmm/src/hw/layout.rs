@@ -20,6 +20,11 @@ pub const STACK_SIZE: usize = 1 << STACK_SHIFT;
 pub const STACK_SLOT_SHIFT: u32 = STACK_SHIFT + 1;
 /// Where the slots begin.
 pub const STACK_VA: u64 = PA_LIMIT;
+/// Whether an address lies in the stacks or their guards.
+pub fn is_stack_slot(address: u64) -> bool {
+    (STACK_VA..STACK_VA + ((MAX_CPUS as u64) << STACK_SLOT_SHIFT)).contains(&address)
+}
+
 /// Bytes from the image's base that EL3 keeps in the Realm world for the RMM.
 pub const CARVE_OUT: u64 = 24 << 20;
 

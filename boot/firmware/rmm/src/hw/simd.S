@@ -25,57 +25,18 @@
 .endm
 
 .macro rmm_z_move op
-    \op z0, [x0, #0, mul vl]
-    \op z1, [x0, #1, mul vl]
-    \op z2, [x0, #2, mul vl]
-    \op z3, [x0, #3, mul vl]
-    \op z4, [x0, #4, mul vl]
-    \op z5, [x0, #5, mul vl]
-    \op z6, [x0, #6, mul vl]
-    \op z7, [x0, #7, mul vl]
-    \op z8, [x0, #8, mul vl]
-    \op z9, [x0, #9, mul vl]
-    \op z10, [x0, #10, mul vl]
-    \op z11, [x0, #11, mul vl]
-    \op z12, [x0, #12, mul vl]
-    \op z13, [x0, #13, mul vl]
-    \op z14, [x0, #14, mul vl]
-    \op z15, [x0, #15, mul vl]
-    \op z16, [x0, #16, mul vl]
-    \op z17, [x0, #17, mul vl]
-    \op z18, [x0, #18, mul vl]
-    \op z19, [x0, #19, mul vl]
-    \op z20, [x0, #20, mul vl]
-    \op z21, [x0, #21, mul vl]
-    \op z22, [x0, #22, mul vl]
-    \op z23, [x0, #23, mul vl]
-    \op z24, [x0, #24, mul vl]
-    \op z25, [x0, #25, mul vl]
-    \op z26, [x0, #26, mul vl]
-    \op z27, [x0, #27, mul vl]
-    \op z28, [x0, #28, mul vl]
-    \op z29, [x0, #29, mul vl]
-    \op z30, [x0, #30, mul vl]
-    \op z31, [x0, #31, mul vl]
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \op z\n, [x0, #\n, mul vl]
+    .endr
+    .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \op z\n, [x0, #\n, mul vl]
+    .endr
 .endm
 
 .macro rmm_p_move op
-    \op p0, [x2, #0, mul vl]
-    \op p1, [x2, #1, mul vl]
-    \op p2, [x2, #2, mul vl]
-    \op p3, [x2, #3, mul vl]
-    \op p4, [x2, #4, mul vl]
-    \op p5, [x2, #5, mul vl]
-    \op p6, [x2, #6, mul vl]
-    \op p7, [x2, #7, mul vl]
-    \op p8, [x2, #8, mul vl]
-    \op p9, [x2, #9, mul vl]
-    \op p10, [x2, #10, mul vl]
-    \op p11, [x2, #11, mul vl]
-    \op p12, [x2, #12, mul vl]
-    \op p13, [x2, #13, mul vl]
-    \op p14, [x2, #14, mul vl]
-    \op p15, [x2, #15, mul vl]
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \op p\n, [x2, #\n, mul vl]
+    .endr
 .endm
 
 .section .text.simd, "ax"

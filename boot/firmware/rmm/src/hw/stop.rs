@@ -4,7 +4,7 @@
 //! can report it and power off. Realm memory stays where it is, unreadable.
 #![expect(unsafe_code, reason = "the syndrome registers are read by MRS")]
 
-use crate::hw::{console, smc, sysreg};
+use crate::hw::{console, layout, smc, sysreg};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Set once a CPU has stopped; all of them then answer -1.
@@ -15,7 +15,7 @@ static SERVING: AtomicBool = AtomicBool::new(false);
 const NOT_SUPPORTED: u64 = u64::MAX;
 const BOOT_CODE_UNKNOWN: i64 = -1;
 const VECTORS: [&str; 4] = ["synchronous exception", "IRQ", "FIQ", "SError"];
-/// What the vectors pass for a stack that ran into its guard page.
+/// What the vectors pass when `sp` itself lies in a guard.
 const STACK_OVERFLOW: u64 = 8;
 
 /// Notes that from here on RMIs are pending, not the boot.
@@ -48,6 +48,7 @@ pub extern "C" fn fatal_exception(vector: u64) -> ! {
     if !STOPPED.swap(true, Ordering::Relaxed) {
         let what = match vector {
             STACK_OVERFLOW => "stack overflow",
+            _ if layout::is_stack_slot(far) => "stack overflow",
             _ => VECTORS
                 .get(vector as usize % VECTORS.len())
                 .copied()
@@ -55,7 +56,7 @@ pub extern "C" fn fatal_exception(vector: u64) -> ! {
         };
         console::print(format_args!(
             "\nrmm: error: unexpected {what} (vector {vector}): ESR_EL2 {esr:#x}, ELR_EL2 {elr:#x} (image {:#x}), FAR_EL2 {far:#x}, SPSR_EL2 {:#x}. The RMM stops; RMI calls answer -1 from here on.\n",
-            crate::hw::layout::image_base(),
+            layout::image_base(),
             sysreg::read!("spsr_el2"),
         ));
     }
