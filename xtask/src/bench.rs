@@ -1,0 +1,1 @@
+//! Reference figures and how ours compare.

@@ -1,0 +1,210 @@
+//! A machine as a value. No other file names a QEMU flag.
+//!
+//! The memory map is TF-A's for QEMU virt, so that one hypervisor image runs on
+//! the embedded firmware and on the public one.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where the hypervisor image is placed when firmware starts it.
+pub const HYPERVISOR_BASE: u64 = 0x6000_0000;
+
+/// How the machine comes up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// QEMU virt with RME: firmware in flash, the hypervisor preloaded in RAM.
+    Realms {
+        /// Flash image: EL3 monitor and RMM.
+        flash: PathBuf,
+        /// Hypervisor image with its bundle.
+        image: PathBuf,
+        /// Where the image is placed.
+        base: u64,
+        /// Any small file: QEMU takes a command line only beside a kernel.
+        carrier: PathBuf,
+    },
+    /// QEMU virt without RME: QEMU itself starts the hypervisor at EL2.
+    Plain {
+        /// Hypervisor image with its bundle.
+        image: PathBuf,
+    },
+}
+
+/// How time passes in the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// With the host's clock.
+    Host,
+    /// One nanosecond per instruction, so that counts repeat exactly.
+    Instructions,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Board {
+    /// How it comes up.
+    pub start: Start,
+    /// Processors.
+    pub cpus: u32,
+    /// RAM in MiB.
+    pub ram_mib: u64,
+    /// How time passes.
+    pub clock: Clock,
+    /// Text for `/chosen/bootargs`.
+    pub bootargs: String,
+    /// A device tree in place of QEMU's own (only without RME).
+    pub device_tree: Option<PathBuf>,
+}
+
+impl Board {
+    /// The arguments that make QEMU this machine.
+    pub fn argv(&self) -> Vec<OsString> {
+        let mut argv = Argv::default();
+        match &self.start {
+            Start::Realms {
+                flash,
+                image,
+                base,
+                carrier,
+            } => {
+                argv.two("-machine", "virt,secure=on,virtualization=on,gic-version=3");
+                argv.two("-cpu", "max,x-rme=on");
+                argv.two("-bios", flash);
+                argv.two("-kernel", carrier);
+                let mut loader = OsString::from("loader,file=");
+                loader.push(image);
+                loader.push(format!(",addr={base:#x},force-raw=on"));
+                argv.two("-device", loader);
+            }
+            Start::Plain { image } => {
+                argv.two("-machine", "virt,virtualization=on,gic-version=3");
+                argv.two("-cpu", "max");
+                argv.two("-kernel", image);
+            }
+        }
+        argv.two("-append", &self.bootargs);
+        argv.two("-smp", self.cpus.to_string());
+        argv.two("-m", format!("{}M", self.ram_mib));
+        if let Some(tree) = &self.device_tree {
+            argv.two("-dtb", tree);
+        }
+        if self.clock == Clock::Instructions {
+            argv.two("-icount", "shift=0,sleep=off");
+        }
+        for fixed in [
+            ["-nic", "none"],
+            ["-display", "none"],
+            ["-serial", "stdio"],
+            ["-monitor", "none"],
+        ] {
+            argv.two(fixed[0], fixed[1]);
+        }
+        argv.one("-no-reboot");
+        argv.0
+    }
+}
+
+/// Arguments with which a QEMU shows whether its `max` CPU can have RME: it
+/// reads monitor commands from stdin, and fails before that if it cannot.
+pub fn rme_probe() -> Vec<OsString> {
+    let mut argv = Argv::default();
+    argv.two("-machine", "virt,secure=on,virtualization=on,gic-version=3");
+    argv.two("-cpu", "max,x-rme=on");
+    for fixed in [
+        ["-nic", "none"],
+        ["-display", "none"],
+        ["-serial", "none"],
+        ["-monitor", "stdio"],
+    ] {
+        argv.two(fixed[0], fixed[1]);
+    }
+    argv.one("-S");
+    argv.0
+}
+
+#[derive(Default)]
+struct Argv(Vec<OsString>);
+
+impl Argv {
+    fn one(&mut self, arg: impl Into<OsString>) {
+        self.0.push(arg.into());
+    }
+
+    fn two(&mut self, flag: &str, value: impl Into<OsString>) {
+        self.one(flag);
+        self.one(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Board, Clock, HYPERVISOR_BASE, Start};
+
+    fn line(board: &Board) -> String {
+        let args: Vec<_> = board
+            .argv()
+            .into_iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect();
+        args.join(" ")
+    }
+
+    fn realms() -> Board {
+        Board {
+            start: Start::Realms {
+                flash: "flash.bin".into(),
+                image: "suzerain.img".into(),
+                base: HYPERVISOR_BASE,
+                carrier: "carrier".into(),
+            },
+            cpus: 1,
+            ram_mib: 2048,
+            clock: Clock::Host,
+            bootargs: "a=1 b=2".into(),
+            device_tree: None,
+        }
+    }
+
+    #[test]
+    fn a_machine_with_realms_boots_the_flash_and_preloads_the_hypervisor() {
+        assert_eq!(
+            line(&realms()),
+            "-machine virt,secure=on,virtualization=on,gic-version=3 -cpu max,x-rme=on \
+             -bios flash.bin -kernel carrier \
+             -device loader,file=suzerain.img,addr=0x60000000,force-raw=on \
+             -append a=1 b=2 -smp 1 -m 2048M \
+             -nic none -display none -serial stdio -monitor none -no-reboot"
+        );
+    }
+
+    #[test]
+    fn a_machine_without_realms_starts_the_hypervisor_as_a_kernel() {
+        let board = Board {
+            start: Start::Plain {
+                image: "suzerain.img".into(),
+            },
+            ..realms()
+        };
+        assert_eq!(
+            line(&board),
+            "-machine virt,virtualization=on,gic-version=3 -cpu max -kernel suzerain.img \
+             -append a=1 b=2 -smp 1 -m 2048M \
+             -nic none -display none -serial stdio -monitor none -no-reboot"
+        );
+    }
+
+    #[test]
+    fn counting_instructions_fixes_the_clock() {
+        let board = Board {
+            clock: Clock::Instructions,
+            ..realms()
+        };
+        assert!(line(&board).contains(" -icount shift=0,sleep=off "));
+        assert!(!line(&realms()).contains("-icount"));
+    }
+
+    #[test]
+    fn bootargs_stay_one_argument() {
+        assert!(realms().argv().contains(&"a=1 b=2".into()));
+    }
+}

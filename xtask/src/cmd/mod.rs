@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub mod bench;
+pub mod doctor;
+pub mod image;
+pub mod lint;
+pub mod run;
+pub mod test;

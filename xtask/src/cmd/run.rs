@@ -1,0 +1,423 @@
+//! `cargo xtask run`: provisions, builds, boots, judges.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::board::{Board, Clock, HYPERVISOR_BASE, Start};
+use crate::exit::Exit;
+use crate::provision::{self, LinuxKit, Qemu};
+use crate::session::{self, Input, Outcome, Output, Plan};
+use crate::summary::{self, Nonce};
+use crate::verdict::{self, Asked, End, Verdict};
+use crate::vm::{self, Overrides, Sources};
+use crate::{build, image, paths};
+
+/// RAM of the machine in MiB: TF-RMM wants 3 GiB, the rest is content with it.
+const RAM_MIB: u64 = 3072;
+/// Ends a scripted run that names no time itself.
+const HEADLESS_TIMEOUT: u64 = 300;
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// The VM to run: `vms/NAME.toml`, or a path to a VM file.
+    #[arg(long, value_name = "NAME", default_value = "demo")]
+    pub guest: String,
+    /// Kernel file instead of the VM file's.
+    #[arg(long, value_name = "F")]
+    pub kernel: Option<PathBuf>,
+    /// Initial RAM disk instead of the VM file's.
+    #[arg(long, value_name = "F")]
+    pub initrd: Option<PathBuf>,
+    /// Kernel command line instead of the VM file's.
+    #[arg(long, value_name = "S")]
+    pub cmdline: Option<String>,
+    /// Memory of the VM instead of the VM file's, for example 512M.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// For scripts: stdin is not read, the guest checks itself and powers off.
+    #[arg(long)]
+    pub headless: bool,
+    /// Deadline in seconds from QEMU's start (headless: 300 if not given).
+    #[arg(long, value_name = "S")]
+    pub timeout: Option<u64>,
+    /// Writes the verdict to this file.
+    #[arg(long, value_name = "F")]
+    pub json: Option<PathBuf>,
+    /// QEMU virt without RME: the hypervisor comes up and skips Realms.
+    #[arg(long)]
+    pub no_rme: bool,
+    /// Another firmware's flash image (TF-A with TF-RMM) instead of the
+    /// embedded one.
+    #[arg(long, value_name = "F", conflicts_with = "no_rme")]
+    pub firmware: Option<PathBuf>,
+    /// Address the hypervisor is loaded at, a multiple of 2 MiB.
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with = "no_rme")]
+    pub load_address: Option<u64>,
+    /// Log level of the hypervisor: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: String,
+    /// More words for the hypervisor's command line.
+    #[arg(long, value_name = "WORDS")]
+    pub hypervisor_args: Option<String>,
+    /// A device tree for the hypervisor instead of QEMU's.
+    #[arg(long, value_name = "F", requires = "no_rme")]
+    pub device_tree: Option<PathBuf>,
+    /// Time by instructions, so that counts repeat.
+    #[arg(skip)]
+    pub counted: bool,
+}
+
+fn address(text: &str) -> Result<u64, String> {
+    let digits = text.trim_start_matches("0x");
+    let address = u64::from_str_radix(digits, 16).map_err(|error| error.to_string())?;
+    if address.is_multiple_of(2 << 20) {
+        Ok(address)
+    } else {
+        Err("it must be a multiple of 2 MiB (0x200000)".to_owned())
+    }
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the machine left behind.
+    pub outcome: Outcome,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The content of `--json`.
+    pub json: Value,
+}
+
+/// Runs the command.
+pub fn run(options: &Options) -> Result<Exit> {
+    if let Some(file) = &options.json {
+        check_writable(file)?;
+    }
+    let input = if options.headless {
+        Input::None
+    } else {
+        Input::Stdin
+    };
+    let finished = execute(options, Output::Live, input)?;
+    print_verdict(&finished, options.json.as_deref());
+    Ok(finished.verdict.exit)
+}
+
+/// Provisions, builds, boots and judges; writes `--json`.
+pub fn execute(options: &Options, output: Output, input: Input) -> Result<Finished> {
+    let prepared = prepare(options, output, &input)?;
+    if output == Output::Live {
+        for line in &prepared.about {
+            println!("{line}");
+        }
+    }
+    let outcome = session::boot(&prepared.qemu, &prepared.plan)?;
+    let asked = Asked {
+        rme: !options.no_rme,
+    };
+    let verdict = verdict::judge(
+        outcome.end,
+        outcome.verified.as_ref().map(|verified| &verified.summary),
+        outcome.reject.as_deref(),
+        asked,
+    );
+    let json = record(options, &prepared, &outcome, &verdict);
+    if let Some(file) = &options.json {
+        let mut text = serde_json::to_vec(&json)?;
+        text.push(b'\n');
+        build::write_atomically(file, &text)?;
+    }
+    Ok(Finished {
+        outcome,
+        verdict,
+        json,
+    })
+}
+
+/// Everything a run needs before QEMU starts.
+struct Prepared {
+    qemu: Qemu,
+    plan: Plan,
+    about: Vec<String>,
+    linux: Option<LinuxKit>,
+}
+
+fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared> {
+    let file = vm_file(&options.guest)?;
+    for path in [
+        &options.kernel,
+        &options.initrd,
+        &options.firmware,
+        &options.device_tree,
+    ]
+    .into_iter()
+    .flatten()
+    {
+        ensure!(
+            path.is_file(),
+            "there is no file {}; the command line names it",
+            path.display()
+        );
+    }
+    let sources = Provider::default();
+    let overrides = Overrides {
+        kernel: options.kernel.clone(),
+        initrd: options.initrd.clone(),
+        cmdline: options.cmdline.clone(),
+        memory: options.memory.clone(),
+        headless: options.headless,
+    };
+    let bundle = vm::bundle(&file, &overrides, &sources)?;
+    let qemu = provision::qemu()?;
+    if !options.no_rme && !qemu.is_usable() {
+        bail!(
+            "{qemu} cannot run Realms: it must be 9.0 or later and its max CPU must have x-rme; \
+             take another (cargo xtask doctor names one) or run with --no-rme"
+        );
+    }
+    let start = start(options, &bundle)?;
+    let nonce = Nonce::draw().context("cannot draw a nonce")?;
+    let deadline = options
+        .timeout
+        .or(options.headless.then_some(HEADLESS_TIMEOUT))
+        .map(Duration::from_secs);
+    let board = Board {
+        start,
+        cpus: 1,
+        ram_mib: RAM_MIB,
+        clock: if options.counted {
+            Clock::Instructions
+        } else {
+            Clock::Host
+        },
+        bootargs: bootargs(options, &nonce, deadline, input),
+        device_tree: options.device_tree.clone(),
+    };
+    let linux = sources.linux.into_inner();
+    let mut about = vec![format!("{qemu}, guest {}", options.guest)];
+    if let Some(kit) = &linux {
+        about.push(format!(
+            "Linux {}, kernel SHA-256 {}",
+            kit.version, kit.sha256
+        ));
+    }
+    if *input == Input::Stdin && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        about.push("Ctrl-] ends the run".to_owned());
+    }
+    Ok(Prepared {
+        qemu,
+        plan: Plan {
+            board,
+            nonce,
+            deadline,
+            output,
+            input: input.clone(),
+        },
+        about,
+        linux,
+    })
+}
+
+/// Builds the images and says how the machine comes up with them.
+fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
+    let hypervisor = build::flat(build::HYPERVISOR)?;
+    let composed = image::compose(&hypervisor, bundle)?;
+    let image = build::store_unique("suzerain", "img", &composed)?;
+    if options.no_rme {
+        return Ok(Start::Plain { image });
+    }
+    let flash = match &options.firmware {
+        Some(file) => file.clone(),
+        None => embedded_firmware()?,
+    };
+    Ok(Start::Realms {
+        flash,
+        image,
+        base: options.load_address.unwrap_or(HYPERVISOR_BASE),
+        carrier: build::store("carrier", b"carries the command line\n")?,
+    })
+}
+
+/// Builds the embedded firmware's flash image.
+pub fn embedded_firmware() -> Result<PathBuf> {
+    let monitor = build::flat(build::MONITOR)?;
+    let rmm = build::flat(build::RMM)?;
+    build::store("flash.bin", &image::flash(&monitor, &rmm)?)
+}
+
+fn bootargs(options: &Options, nonce: &Nonce, deadline: Option<Duration>, input: &Input) -> String {
+    let interactive = u8::from(*input != Input::None);
+    let mut words = format!(
+        "suzerain.nonce={nonce} suzerain.log={} suzerain.interactive={interactive}",
+        options.log
+    );
+    if let Some(deadline) = deadline {
+        words.push_str(&format!(" suzerain.deadline={}", deadline.as_secs()));
+    }
+    if options.counted {
+        words.push_str(" suzerain.bench=1");
+    }
+    if let Some(more) = &options.hypervisor_args {
+        words.push(' ');
+        words.push_str(more);
+    }
+    words
+}
+
+/// The VM file a name or path stands for.
+pub fn vm_file(guest: &str) -> Result<PathBuf> {
+    let file = if guest.ends_with(".toml") {
+        PathBuf::from(guest)
+    } else {
+        paths::workspace().join("vms").join(format!("{guest}.toml"))
+    };
+    if file.is_file() {
+        return Ok(file);
+    }
+    let mut names: Vec<_> = std::fs::read_dir(paths::workspace().join("vms"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ext| ext == "toml"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    bail!(
+        "there is no VM file {}; guests are: {}",
+        paths::shown(&file),
+        names.join(", ")
+    )
+}
+
+/// Gives VM files what they name symbolically, and remembers what was used.
+#[derive(Default)]
+pub struct Provider {
+    linux: std::cell::RefCell<Option<LinuxKit>>,
+}
+
+impl Sources for Provider {
+    fn linux(&self) -> Result<LinuxKit> {
+        let kit = provision::linux()?;
+        *self.linux.borrow_mut() = Some(kit.clone());
+        Ok(kit)
+    }
+
+    fn payload(&self, bin: &str) -> Result<PathBuf> {
+        let mut flat = build::flat(build::guest(bin))?;
+        // A guest's zero-initialised data is part of what is loaded: its
+        // runtime need not clear it, and all of it is measured.
+        flat.bytes.resize(usize::try_from(flat.memory)?, 0);
+        build::store(&format!("{bin}.bin"), &flat.bytes)
+    }
+}
+
+fn check_writable(file: &Path) -> Result<()> {
+    let dir = match file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    ensure!(
+        dir.is_dir(),
+        "--json {}: there is no directory {}",
+        file.display(),
+        dir.display()
+    );
+    tempfile::tempfile_in(dir)
+        .map(drop)
+        .with_context(|| format!("--json {}: cannot write there", file.display()))
+}
+
+fn record(options: &Options, prepared: &Prepared, outcome: &Outcome, verdict: &Verdict) -> Value {
+    let firmware = match (&options.firmware, options.no_rme) {
+        (_, true) => "none",
+        (Some(_), _) => "external",
+        (None, _) => "embedded",
+    };
+    let mut json = match &outcome.verified {
+        Some(verified) => verified.raw.clone(),
+        None => summary::incomplete(firmware, !options.no_rme),
+    };
+    let end = match outcome.end {
+        End::PoweredOff => "off",
+        End::QemuFailed(_) => "qemu-failed",
+        End::TimedOut => "timed-out",
+        End::Quit => "quit",
+    };
+    json["run"] = json!({
+        "guest": options.guest,
+        "exit_code": verdict.exit.code(),
+        "faults": verdict.faults,
+        "end": end,
+        "seconds": outcome.took.as_secs_f64(),
+        "qemu": prepared.qemu.version.to_string(),
+        "linux": prepared.linux.as_ref().map(|kit| json!({
+            "version": kit.version,
+            "sha256": kit.sha256,
+        })),
+    });
+    json
+}
+
+fn print_verdict(finished: &Finished, json: Option<&Path>) {
+    println!("---");
+    if let Some(verified) = &finished.outcome.verified {
+        for line in verdict::report(&verified.summary) {
+            println!("{line}");
+        }
+    }
+    if let Some(json) = json {
+        println!("verdict written to {}", json.display());
+    }
+    let seconds = finished.outcome.took.as_secs_f64();
+    match finished.verdict.exit {
+        Exit::Good => println!("good, {seconds:.1} s"),
+        exit => {
+            for fault in &finished.verdict.faults {
+                println!("fault: {fault}");
+            }
+            println!("not good (exit code {}), {seconds:.1} s", exit.code());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, bootargs};
+    use crate::session::Input;
+    use crate::summary::Nonce;
+    use std::time::Duration;
+
+    fn options() -> Options {
+        Options {
+            log: "info".to_owned(),
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn the_hypervisor_learns_nonce_deadline_and_whether_somebody_types() {
+        let nonce = Nonce::fixed("ab");
+        let deadline = Some(Duration::from_secs(30));
+        assert_eq!(
+            bootargs(&options(), &nonce, deadline, &Input::None),
+            "suzerain.nonce=ab suzerain.log=info suzerain.interactive=0 suzerain.deadline=30"
+        );
+        assert_eq!(
+            bootargs(&options(), &nonce, None, &Input::Stdin),
+            "suzerain.nonce=ab suzerain.log=info suzerain.interactive=1"
+        );
+    }
+
+    #[test]
+    fn load_addresses_are_hexadecimal_multiples_of_2_mib() {
+        assert_eq!(super::address("0x60000000"), Ok(0x6000_0000));
+        assert_eq!(super::address("0x80200000"), Ok(0x8020_0000));
+        assert!(super::address("0x60001000").is_err());
+        assert!(super::address("sixty").is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! Images: ELF to flat, the flash of the embedded firmware, and the one flat
+//! file of hypervisor and bundle.
+//!
+//! Layouts: the hypervisor starts with the 64-byte arm64 Image header of
+//! Linux's booting document, followed by three words (magic, bundle offset,
+//! bundle size). The flash has the monitor at 0 and, one page before the RMM at
+//! 1 MiB, a header of two words (magic, RMM size).
+
+use anyhow::{Context, Result, bail, ensure};
+use object::elf::{FileHeader64, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader};
+
+/// Granule of every alignment here.
+const PAGE: u64 = 4096;
+/// "!SUZNDB1": marks the words that say where the bundle is.
+const BUNDLE_MAGIC: u64 = 0x3142_444E_5A55_5321;
+/// "!SUZRMM1": marks the RMM in the flash.
+const RMM_MAGIC: u64 = 0x314D_4D52_5A55_5321;
+const RMM_HEADER: usize = 0xF_F000;
+const RMM_OFFSET: usize = 0x10_0000;
+const FLASH_SIZE: usize = 64 << 20;
+/// Offset of `image_size` in the arm64 Image header.
+const IMAGE_SIZE: usize = 0x10;
+const BUNDLE_WORDS: usize = 0x40;
+/// "ARM\x64" at 0x38 of the arm64 Image header.
+const IMAGE_MAGIC: u32 = 0x644d_5241;
+/// No image of ours comes near it; a larger one is a broken linker script.
+const FLAT_LIMIT: u64 = 256 << 20;
+
+/// A program as it lies in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flat {
+    /// What is loaded, from the lowest address on.
+    pub bytes: Vec<u8>,
+    /// Memory it occupies, zero-initialised data included.
+    pub memory: u64,
+}
+
+impl Flat {
+    /// Lays the loadable segments of an ELF file out by physical address.
+    pub fn from_elf(data: &[u8]) -> Result<Self> {
+        let header =
+            FileHeader64::<object::Endianness>::parse(data).context("not an ELF64 file")?;
+        let endian = header.endian().context("not an ELF64 file")?;
+        let segments: Vec<_> = header
+            .program_headers(endian, data)
+            .context("its program headers are damaged")?
+            .iter()
+            .filter(|segment| segment.p_type(endian) == PT_LOAD && segment.p_memsz(endian) > 0)
+            .collect();
+        let base = segments
+            .iter()
+            .map(|segment| segment.p_paddr(endian))
+            .min()
+            .context("it has nothing to load")?;
+        let mut flat = Self {
+            bytes: Vec::new(),
+            memory: 0,
+        };
+        for segment in segments {
+            let start = segment.p_paddr(endian) - base;
+            let end = start.saturating_add(segment.p_memsz(endian));
+            ensure!(
+                end <= FLAT_LIMIT,
+                "its segments span {end:#x} bytes; the linker script must keep them together"
+            );
+            flat.memory = flat.memory.max(end);
+            let Ok(content) = segment.data(endian, data) else {
+                bail!("a segment lies outside the file");
+            };
+            let start = usize::try_from(start)?;
+            if flat.bytes.len() < start + content.len() {
+                flat.bytes.resize(start + content.len(), 0);
+            }
+            flat.bytes[start..start + content.len()].copy_from_slice(content);
+        }
+        Ok(flat)
+    }
+}
+
+/// The flash image: monitor at 0, RMM behind its header at 1 MiB.
+pub fn flash(monitor: &Flat, rmm: &Flat) -> Result<Vec<u8>> {
+    ensure!(
+        monitor.bytes.len() <= RMM_HEADER,
+        "the monitor has {} bytes, its part of the flash {RMM_HEADER}",
+        monitor.bytes.len()
+    );
+    ensure!(
+        rmm.bytes.len() <= FLASH_SIZE - RMM_OFFSET,
+        "the RMM does not fit the flash"
+    );
+    let mut flash = monitor.bytes.clone();
+    flash.resize(RMM_HEADER, 0);
+    flash.extend_from_slice(&RMM_MAGIC.to_le_bytes());
+    flash.extend_from_slice(&(rmm.bytes.len() as u64).to_le_bytes());
+    flash.resize(RMM_OFFSET, 0);
+    flash.extend_from_slice(&rmm.bytes);
+    Ok(flash)
+}
+
+/// The one flat file: hypervisor, then its bundle (none if empty).
+pub fn compose(hypervisor: &Flat, bundle: &[u8]) -> Result<Vec<u8>> {
+    let mut image = hypervisor.bytes.clone();
+    ensure!(
+        image.len() >= BUNDLE_WORDS + 24,
+        "the hypervisor image is too short for its header"
+    );
+    ensure!(
+        word(&image, 0x38) & 0xFFFF_FFFF == u64::from(IMAGE_MAGIC),
+        "the hypervisor image does not start with an arm64 Image header"
+    );
+    ensure!(
+        word(&image, BUNDLE_WORDS) == BUNDLE_MAGIC,
+        "the hypervisor image has no bundle header at {BUNDLE_WORDS:#x}"
+    );
+    let memory = hypervisor
+        .memory
+        .max(word(&image, IMAGE_SIZE))
+        .next_multiple_of(PAGE);
+    let (offset, size) = match bundle.len() as u64 {
+        0 => (0, 0),
+        size => (memory, size),
+    };
+    put(&mut image, BUNDLE_WORDS + 8, offset);
+    put(&mut image, BUNDLE_WORDS + 16, size);
+    put(
+        &mut image,
+        IMAGE_SIZE,
+        (memory + size).next_multiple_of(PAGE),
+    );
+    if size > 0 {
+        image.resize(usize::try_from(offset)?, 0);
+        image.extend_from_slice(bundle);
+    }
+    Ok(image)
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+fn put(bytes: &mut [u8], at: usize, value: u64) {
+    bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What a fresh machine lacks, fetched once into `target/provision` without
+//! root and without prompting, and used from there ever after.
+//!
+//! Everything comes from the Debian mirror this machine's own apt is set up
+//! with, through a private apt state, verified by Debian's keyring.
+
+mod apt;
+mod linux;
+mod qemu;
+
+pub use apt::Apt;
+pub use linux::{LinuxKit, linux, present as linux_present};
+pub use qemu::{Origin, Qemu, SUITE as QEMU_SUITE, Version, installed, qemu};
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::build::write_atomically;
+use crate::paths;
+
+/// A package file that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// File name: name, version and architecture.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// Keeps two processes from provisioning at the same time.
+fn lock() -> Result<File> {
+    let dir = paths::provision();
+    std::fs::create_dir_all(&dir)
+        .with_context(|| format!("cannot create {}", paths::shown(&dir)))?;
+    let path = dir.join("lock");
+    let file =
+        File::create(&path).with_context(|| format!("cannot create {}", paths::shown(&path)))?;
+    file.lock()
+        .with_context(|| format!("cannot lock {}", paths::shown(&path)))?;
+    Ok(file)
+}
+
+/// What a provisioning step left behind, if it did.
+fn recall<T: for<'a> Deserialize<'a>>(name: &str) -> Option<T> {
+    let text = std::fs::read(paths::provision().join(name)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn remember<T: Serialize>(name: &str, record: &T) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(record)?;
+    text.push(b'\n');
+    write_atomically(&paths::provision().join(name), &text)
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub fn sha256(file: &Path) -> Result<String> {
+    let bytes =
+        std::fs::read(file).with_context(|| format!("cannot read {}", paths::shown(file)))?;
+    Ok(Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn spinner(text: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(text.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn progress(text: &str, length: u64) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg:28} [{bar:40}] {percent:>3}%")?;
+    Ok(ProgressBar::new(length)
+        .with_style(style.progress_chars("=> "))
+        .with_message(text.to_owned()))
+}
+
+/// Where one kind of provisioned file lies.
+fn place(name: &str) -> PathBuf {
+    paths::provision().join(name)
+}
