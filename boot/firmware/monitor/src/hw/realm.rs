@@ -1,0 +1,54 @@
+//! The RMM's image, its memory, and whether it may still be entered.
+#![expect(unsafe_code, reason = "flash and the RMM's memory are raw addresses")]
+
+use crate::hw::cache;
+use addr::PhysRange;
+use core::sync::atomic::{AtomicBool, Ordering};
+use monitor_logic::layout::{
+    FLASH_RMM_HEADER, FLASH_RMM_IMAGE, RMM_BASE, RMM_SHARED_PAGE, UART_BASE,
+};
+use monitor_logic::manifest::{self, PAGE_WORDS, TooManyBanks};
+use monitor_logic::rmm_image::{self, RmmImageError};
+
+/// Whether the RMM may be entered: cleared for good by the first failure.
+static ALIVE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the RMM may be entered.
+pub fn is_alive() -> bool {
+    ALIVE.load(Ordering::Acquire)
+}
+
+/// Says that the RMM may be entered, or that it never may be again.
+pub fn set_alive(alive: bool) {
+    ALIVE.store(alive, Ordering::Release);
+}
+
+/// The size of the RMM's image in flash.
+pub fn image_size() -> Result<u64, RmmImageError> {
+    // SAFETY: the flash is mapped read-only, and the header is two aligned words
+    // that nothing changes.
+    let header = unsafe { *(FLASH_RMM_HEADER as *const [u64; 2]) };
+    rmm_image::size(header)
+}
+
+/// Copies the image to where it runs and writes the boot manifest; both are
+/// cleaned to memory, because the RMM starts with its caches off.
+pub fn load(size: u64, memory: &[PhysRange]) -> Result<(), TooManyBanks> {
+    // SAFETY: `size` bytes of image lie in mapped flash (`rmm_image::size`), and
+    // as many at RMM_BASE are mapped, writable and used by nobody yet; the two
+    // do not overlap.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            FLASH_RMM_IMAGE as *const u8,
+            RMM_BASE as *mut u8,
+            size as usize,
+        )
+    }
+    cache::clean_invalidate(RMM_BASE, size);
+    let mut words = [0; PAGE_WORDS];
+    manifest::encode(&mut words, RMM_SHARED_PAGE, memory, UART_BASE)?;
+    // SAFETY: the page is mapped, writable, aligned and used by nobody yet.
+    unsafe { (RMM_SHARED_PAGE as *mut [u64; PAGE_WORDS]).write(words) }
+    cache::clean_invalidate(RMM_SHARED_PAGE, 4096);
+    Ok(())
+}

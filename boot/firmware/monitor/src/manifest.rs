@@ -1,0 +1,123 @@
+//! The RMM's boot manifest, version 0.3 (RMM-EL3 interface, §4).
+//!
+//! It fills the page that EL3 and the RMM share: fixed fields first, then the
+//! arrays that they name by physical address. The words of each list add up to
+//! zero.
+
+use addr::PhysRange;
+use core::fmt;
+
+/// Words in the shared page.
+pub const PAGE_WORDS: usize = 512;
+/// Memory banks that fit.
+pub const MAX_BANKS: usize = 8;
+
+const VERSION: u64 = 3;
+const DRAM: usize = 0x10 / 8;
+const CONSOLES: usize = 0x28 / 8;
+// Behind the fields of every manifest version known.
+const BANKS: usize = 0xc0 / 8;
+const CONSOLE: usize = BANKS + MAX_BANKS * 2;
+const PL011: u64 = u64::from_le_bytes(*b"pl011\0\0\0");
+const CONSOLE_CLOCK: u64 = 24_000_000;
+const CONSOLE_BAUD: u64 = 115_200;
+
+/// There are more memory banks than fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooManyBanks(pub usize);
+
+impl fmt::Display for TooManyBanks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the RMM's boot manifest has room for {MAX_BANKS} memory banks, the device tree names {}",
+            self.0
+        )
+    }
+}
+
+impl core::error::Error for TooManyBanks {}
+
+/// Writes the manifest for `memory` and the PL011 at `console` into the words
+/// of the shared page, which lies at `page`.
+pub fn encode(
+    words: &mut [u64; PAGE_WORDS],
+    page: u64,
+    memory: &[PhysRange],
+    console: u64,
+) -> Result<(), TooManyBanks> {
+    if memory.len() > MAX_BANKS {
+        return Err(TooManyBanks(memory.len()));
+    }
+    words.fill(0);
+    let banks = memory
+        .iter()
+        .flat_map(|bank| [bank.base().raw(), bank.size()]);
+    let consoles = [console, 1, PL011, CONSOLE_CLOCK, CONSOLE_BAUD, 0];
+    let mut put = |index: usize, word: u64| {
+        if let Some(slot) = words.get_mut(index) {
+            *slot = word;
+        }
+    };
+    put(0, VERSION);
+    let mut list =
+        |header: usize, count: usize, array: usize, items: &mut dyn Iterator<Item = u64>| {
+            let pointer = page + (array * size_of::<u64>()) as u64;
+            let mut sum = (count as u64).wrapping_add(pointer);
+            for (offset, word) in items.enumerate() {
+                put(array + offset, word);
+                sum = sum.wrapping_add(word);
+            }
+            put(header, count as u64);
+            put(header + 1, pointer);
+            put(header + 2, sum.wrapping_neg());
+        };
+    list(DRAM, memory.len(), BANKS, &mut banks.into_iter());
+    list(CONSOLES, 1, CONSOLE, &mut consoles.into_iter());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use addr::PhysAddr;
+
+    fn bank(base: u64, size: u64) -> PhysRange {
+        PhysRange::with_size(PhysAddr::new(base), size).unwrap()
+    }
+
+    /// Sums a list the way a reader does: header words, then the array it names.
+    fn sum(words: &[u64; PAGE_WORDS], header: usize, item: usize, page: u64) -> u64 {
+        let [count, pointer, check] = words[header..header + 3].try_into().unwrap();
+        let first = ((pointer - page) / 8) as usize;
+        words[first..first + count as usize * item].iter().fold(
+            count.wrapping_add(pointer).wrapping_add(check),
+            |sum, word| sum.wrapping_add(*word),
+        )
+    }
+
+    #[test]
+    fn both_lists_add_up_to_zero_and_lie_in_the_page() {
+        let page = 0x418f_f000;
+        let mut words = [!0; PAGE_WORDS];
+        let memory = [bank(0x4000_0000, 0x8000_0000), bank(1 << 36, 1 << 30)];
+        encode(&mut words, page, &memory, 0x0900_0000).unwrap();
+        assert_eq!(words[0], 3);
+        assert_eq!(sum(&words, 2, 2, page), 0);
+        assert_eq!(sum(&words, 5, 6, page), 0);
+        assert_eq!(
+            words[BANKS..BANKS + 4],
+            [0x4000_0000, 0x8000_0000, 1 << 36, 1 << 30]
+        );
+        assert_eq!(&words[CONSOLE + 2].to_le_bytes(), b"pl011\0\0\0");
+    }
+
+    #[test]
+    fn more_banks_than_fit_are_refused() {
+        let memory: [PhysRange; 9] = core::array::from_fn(|n| bank((n as u64 + 1) << 30, 0x1000));
+        assert_eq!(
+            encode(&mut [0; PAGE_WORDS], 0, &memory, 0),
+            Err(TooManyBanks(9))
+        );
+    }
+}
