@@ -88,6 +88,12 @@ fn faults(summary: &Summary, asked: Asked) -> Vec<String> {
     if !summary.complete {
         faults.push("the hypervisor did not get to its end".to_owned());
     }
+    if asked.rme && summary.rmi_version.is_none() {
+        faults.push("no RMM that fits answered, so there were no Realms".to_owned());
+    }
+    if summary.vms.is_empty() {
+        faults.push("the image has no VM, so nothing ran".to_owned());
+    }
     for vm in &summary.vms {
         let fine = match vm.outcome {
             Outcome::Off => true,

@@ -1,15 +1,149 @@
-//! `cargo xtask doctor`.
+//! `cargo xtask doctor`: what this machine lacks, and the command that mends it.
 
-use anyhow::{Result, bail};
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::provision::{self, Qemu};
+use crate::{build, paths};
 
 /// Options of `doctor`.
 #[derive(Args, Clone, Debug)]
-pub struct Options {}
+pub struct Options {
+    /// Fetches what can be fetched: QEMU and the Linux guest.
+    #[arg(long)]
+    pub fetch: bool,
+}
+
+/// One line of the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Finding {
+    Good(String),
+    /// Works, but not as tested.
+    Warning(String),
+    Missing {
+        what: String,
+        mend: String,
+    },
+}
 
 /// Runs the command.
-pub fn run(_options: &Options) -> Result<Exit> {
-    bail!("doctor comes in a moment")
+pub fn run(options: &Options) -> Result<Exit> {
+    if options.fetch {
+        provision::qemu()?;
+        provision::linux()?;
+    }
+    let findings = [toolchain(), target(), qemu(provision::installed()), linux()];
+    let mut exit = Exit::Good;
+    for finding in &findings {
+        match finding {
+            Finding::Good(what) => println!("ok       {what}"),
+            Finding::Warning(what) => println!("warning  {what}"),
+            Finding::Missing { what, mend } => {
+                println!("missing  {what}\n         mend it: {mend}");
+                exit = Exit::BadInput;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn toolchain() -> Finding {
+    const MEND: &str = "rustup toolchain install";
+    let wanted = pinned().unwrap_or_default();
+    match output(
+        Command::new("rustc")
+            .arg("--version")
+            .current_dir(paths::workspace()),
+    ) {
+        Some(version) if version.contains(&wanted) => {
+            Finding::Good(format!("toolchain: {}", version.trim()))
+        }
+        Some(version) => Finding::Missing {
+            what: format!("toolchain: found {}, pinned is {wanted}", version.trim()),
+            mend: MEND.to_owned(),
+        },
+        None => Finding::Missing {
+            what: "toolchain: rustc does not start".to_owned(),
+            mend: MEND.to_owned(),
+        },
+    }
+}
+
+/// The version in `rust-toolchain.toml`.
+fn pinned() -> Option<String> {
+    let text = std::fs::read_to_string(paths::workspace().join("rust-toolchain.toml")).ok()?;
+    let file: toml::Table = text.parse().ok()?;
+    Some(file.get("toolchain")?.get("channel")?.as_str()?.to_owned())
+}
+
+fn target() -> Finding {
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(paths::workspace()).args([
+        "--print",
+        "target-libdir",
+        "--target",
+        build::TARGET,
+    ]);
+    let there = output(&mut rustc).is_some_and(|dir| std::path::Path::new(dir.trim()).is_dir());
+    if there {
+        Finding::Good(format!("target: {}", build::TARGET))
+    } else {
+        Finding::Missing {
+            what: format!("target: {}", build::TARGET),
+            mend: format!("rustup target add {}", build::TARGET),
+        }
+    }
+}
+
+fn qemu(found: Option<Qemu>) -> Finding {
+    let mend = if output(Command::new("apt-get").arg("--version")).is_some() {
+        "cargo xtask doctor --fetch".to_owned()
+    } else {
+        "install your system's package of qemu-system-aarch64, 9.0 or later \
+         (qemu-system-arm, qemu-system-aarch64 or qemu)"
+            .to_owned()
+    };
+    match found {
+        None => Finding::Missing {
+            what: "QEMU: there is none".to_owned(),
+            mend,
+        },
+        Some(qemu) if qemu.version < provision::Version::OLDEST => Finding::Missing {
+            what: format!("QEMU: {qemu} is too old, 9.0 is the oldest that will do"),
+            mend,
+        },
+        Some(qemu) if !qemu.rme => Finding::Missing {
+            what: format!("QEMU: the max CPU of {qemu} has no x-rme"),
+            mend,
+        },
+        Some(qemu) if !qemu.version.is_tested() => Finding::Warning(format!(
+            "QEMU: {qemu} has x-rme, but the tested series is 10.0"
+        )),
+        Some(qemu) => Finding::Good(format!("QEMU: {qemu}, its max CPU has x-rme")),
+    }
+}
+
+fn linux() -> Finding {
+    match provision::linux_present() {
+        Some(kit) => Finding::Good(format!("Linux guest: Debian {}", kit.version)),
+        None => Finding::Missing {
+            what: "Linux guest: not fetched yet".to_owned(),
+            mend: "cargo xtask doctor --fetch".to_owned(),
+        },
+    }
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

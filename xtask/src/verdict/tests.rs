@@ -46,6 +46,15 @@ fn skipped_realms_count_only_where_realms_were_asked_for() {
 }
 
 #[test]
+fn a_run_in_which_no_realm_could_run_fails() {
+    let no_rmm = summary(|good| good.replace("\"rmi_version\":\"1.0\"", "\"rmi_version\":null"));
+    assert_eq!(code(End::PoweredOff, &no_rmm), Exit::Failed);
+    let mut no_vm = summary(str::to_owned);
+    no_vm.vms.clear();
+    assert_eq!(code(End::PoweredOff, &no_vm), Exit::Failed);
+}
+
+#[test]
 fn outstanding_granules_fail_the_run() {
     let held = summary(|good| {
         good.replace("\"outstanding\":0", "\"outstanding\":3")
