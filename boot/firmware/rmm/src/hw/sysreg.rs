@@ -2,10 +2,7 @@
 //!
 //! Registers newer than the assembler knows are given by encoding
 //! (`s3_op1_cn_cm_op2`), next to their name in a comment.
-#![expect(
-    unsafe_code,
-    reason = "system registers are reached by MRS and MSR only"
-)]
+#![expect(unsafe_code, reason = "system registers are reached by MRS, MSR")]
 
 use rmm_core::CpuFeatures;
 
