@@ -167,6 +167,11 @@ impl Machine {
         guest.actions.extend(actions);
     }
 
+    /// Forgets a REC's script and its memories.
+    pub fn forget(&self, vmid: u16, rec: u32) {
+        lock(&self.guests).remove(&(u64::from(vmid), u64::from(rec)));
+    }
+
     /// Takes what a REC has experienced since it was last asked.
     pub fn events(&self, vmid: u16, rec: u32) -> Vec<Event> {
         let mut guests = lock(&self.guests);
