@@ -112,6 +112,11 @@ impl<'a, B: Backend> Realm<'a, B> {
         self.vm
     }
 
+    /// The RMM it lives on, to enter RECs without holding the Realm.
+    pub fn rmm(&self) -> &'a B {
+        self.rmm
+    }
+
     /// The granule of REC `vcpu`, to enter it without holding the Realm.
     pub fn rec(&self, vcpu: u32) -> Option<GranuleAddr> {
         self.recs.get(vcpu as usize).map(|rec| rec.granule)
