@@ -2,7 +2,7 @@
 //!
 //! It fills the page that EL3 and the RMM share: fixed fields first, then the
 //! arrays that they name by physical address. The words of each list add up to
-//! zero.
+//! zero; a console's name and flags do not count, as in TF-A and TF-RMM.
 
 use addr::PhysRange;
 use core::fmt;
@@ -50,31 +50,50 @@ pub fn encode(
         return Err(TooManyBanks(memory.len()));
     }
     words.fill(0);
+    put(words, 0, VERSION);
     let banks = memory
         .iter()
-        .flat_map(|bank| [bank.base().raw(), bank.size()]);
-    let consoles = [console, 1, PL011, CONSOLE_CLOCK, CONSOLE_BAUD, 0];
-    let mut put = |index: usize, word: u64| {
-        if let Some(slot) = words.get_mut(index) {
-            *slot = word;
-        }
-    };
-    put(0, VERSION);
-    let mut list =
-        |header: usize, count: usize, array: usize, items: &mut dyn Iterator<Item = u64>| {
-            let pointer = page + (array * size_of::<u64>()) as u64;
-            let mut sum = (count as u64).wrapping_add(pointer);
-            for (offset, word) in items.enumerate() {
-                put(array + offset, word);
-                sum = sum.wrapping_add(word);
-            }
-            put(header, count as u64);
-            put(header + 1, pointer);
-            put(header + 2, sum.wrapping_neg());
-        };
-    list(DRAM, memory.len(), BANKS, &mut banks.into_iter());
-    list(CONSOLES, 1, CONSOLE, &mut consoles.into_iter());
+        .flat_map(|bank| [bank.base().raw(), bank.size()])
+        .map(|word| (word, true));
+    list(words, page, DRAM, (memory.len(), BANKS), banks);
+    let consoles = [
+        (console, true),
+        (1, true),
+        (PL011, false),
+        (CONSOLE_CLOCK, true),
+        (CONSOLE_BAUD, true),
+        (0, false),
+    ];
+    list(words, page, CONSOLES, (1, CONSOLE), consoles.into_iter());
     Ok(())
+}
+
+fn put(words: &mut [u64; PAGE_WORDS], index: usize, word: u64) {
+    if let Some(slot) = words.get_mut(index) {
+        *slot = word;
+    }
+}
+
+/// Writes `count` items at `array` and the list that names them at `header`.
+/// Each word of the items comes with whether it counts for the checksum.
+fn list(
+    words: &mut [u64; PAGE_WORDS],
+    page: u64,
+    header: usize,
+    (count, array): (usize, usize),
+    items: impl Iterator<Item = (u64, bool)>,
+) {
+    let pointer = page + (array * size_of::<u64>()) as u64;
+    let mut sum = (count as u64).wrapping_add(pointer);
+    for (offset, (word, counts)) in items.enumerate() {
+        put(words, array + offset, word);
+        if counts {
+            sum = sum.wrapping_add(word);
+        }
+    }
+    put(words, header, count as u64);
+    put(words, header + 1, pointer);
+    put(words, header + 2, sum.wrapping_neg());
 }
 
 #[cfg(test)]
@@ -86,14 +105,19 @@ mod tests {
         PhysRange::with_size(PhysAddr::new(base), size).unwrap()
     }
 
-    /// Sums a list the way a reader does: header words, then the array it names.
-    fn sum(words: &[u64; PAGE_WORDS], header: usize, item: usize, page: u64) -> u64 {
+    /// Sums a list the way TF-RMM does: header words, then those words of each
+    /// item in the array that `counted` says.
+    fn sum(words: &[u64; PAGE_WORDS], header: usize, counted: &[bool], page: u64) -> u64 {
         let [count, pointer, check] = words[header..header + 3].try_into().unwrap();
         let first = ((pointer - page) / 8) as usize;
-        words[first..first + count as usize * item].iter().fold(
-            count.wrapping_add(pointer).wrapping_add(check),
-            |sum, word| sum.wrapping_add(*word),
-        )
+        words[first..first + count as usize * counted.len()]
+            .iter()
+            .zip(counted.iter().cycle())
+            .filter(|(_, counts)| **counts)
+            .fold(
+                count.wrapping_add(pointer).wrapping_add(check),
+                |sum, (word, _)| sum.wrapping_add(*word),
+            )
     }
 
     #[test]
@@ -103,8 +127,9 @@ mod tests {
         let memory = [bank(0x4000_0000, 0x8000_0000), bank(1 << 36, 1 << 30)];
         encode(&mut words, page, &memory, 0x0900_0000).unwrap();
         assert_eq!(words[0], 3);
-        assert_eq!(sum(&words, 2, 2, page), 0);
-        assert_eq!(sum(&words, 5, 6, page), 0);
+        assert_eq!(sum(&words, 2, &[true, true], page), 0);
+        let console = [true, true, false, true, true, false];
+        assert_eq!(sum(&words, 5, &console, page), 0);
         assert_eq!(
             words[BANKS..BANKS + 4],
             [0x4000_0000, 0x8000_0000, 1 << 36, 1 << 30]

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn an_image_must_leave_the_shared_page_free() {
         assert_eq!(size([MAGIC, 0]), Err(RmmImageError::Size(0)));
-        assert_eq!(size([MAGIC, 0x017f_f000]), Ok(0x018f_f000));
+        assert_eq!(size([MAGIC, 0x017f_f000]), Ok(0x017f_f000));
         let large = 0x017f_f001;
         assert_eq!(size([MAGIC, large]), Err(RmmImageError::Size(large)));
     }
