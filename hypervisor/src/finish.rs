@@ -23,6 +23,9 @@ pub fn finish(host: &Host, rmm: Option<&Rmm>, results: &[Finished]) -> ! {
     }
     let mut summary = SUMMARY.lock();
     fill(&mut summary, rmm, results);
+    if let Some(bench) = host.bench {
+        bench.report(host.entered, &mut summary);
+    }
     let mut line = Line;
     console::fresh_line();
     match summary.finish(&host.args.nonce, &mut line) {

@@ -9,6 +9,7 @@ use report::args::Args;
 
 use crate::arch::gic::{self, Gic};
 use crate::arch::{cpu, timer};
+use crate::bench::Bench;
 use crate::console;
 
 /// Bytes of console input kept for a guest that does not read; more stay in
@@ -21,6 +22,8 @@ pub struct Host {
     pub args: Args,
     /// When the image was entered, in ticks.
     pub entered: u64,
+    /// Counts what exits cost, if asked for.
+    pub bench: Option<Bench>,
     deadline: Option<u64>,
     timer: Option<IntId>,
     uart: Option<IntId>,
@@ -60,6 +63,7 @@ impl Host {
             .deadline
             .map(|seconds| seconds.saturating_mul(timer::frequency()));
         let host = Self {
+            bench: args.bench.then(Bench::start),
             args,
             entered,
             deadline,
@@ -113,6 +117,11 @@ impl Host {
         // The guest does not read; what comes now is lost, or the interrupt
         // would never fall.
         while console::read().is_some() {}
+    }
+
+    /// The next byte of input, which stays there.
+    pub fn peek_input(&self) -> Option<u8> {
+        self.input.front().copied()
     }
 
     /// The next byte of input.

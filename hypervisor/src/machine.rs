@@ -3,7 +3,7 @@
 use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
 use entry::BootInfo;
 use heapless::Vec;
-use realm::rim::{PageSource, Portable, Rim};
+use realm::rim::{PageSource, Rim};
 use realm::{Image, Populate, Realm, RealmSpec, Region, VmId};
 use report::summary::{Exits, Outcome};
 use rmi::client::{Calls, Contents, Rmi};
@@ -11,7 +11,7 @@ use rmi::rtt::IpaSpace;
 use rmi::v1_0::HashAlgo;
 use vm_config::{Hash, MAX_VMS, Name, Plan, RamRequests, VmKind, VmPlan};
 
-use crate::arch::smc::SmcConduit;
+use crate::arch::{sha256::CpuSha256, smc::SmcConduit};
 use crate::host::Host;
 use crate::memory::{Ram, RunPage, phys};
 use crate::rmm::Rmm;
@@ -201,7 +201,7 @@ impl Life<'_> {
             range: self.boot.bundle?,
             bytes: phys::bundle(self.boot)?,
         };
-        realm.rim(&bundle, &Portable).ok()
+        realm.rim(&bundle, &CpuSha256::new()).ok()
     }
 
     /// The plan's words in those of `realm`.

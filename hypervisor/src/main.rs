@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod arch;
+mod bench;
 mod console;
 mod finish;
 mod host;

@@ -23,6 +23,13 @@ pub struct Rmm {
     pub ledger: Ledger<'static>,
 }
 
+impl Rmm {
+    /// List registers that a REC has.
+    pub fn list_registers(&self) -> u8 {
+        self.session.features.fields().gicv3_num_lrs + 1
+    }
+}
+
 /// Asks for an RMM. Without the extension in the CPU no call is made.
 pub fn open(platform: &Platform, ram: &mut Ram) -> Option<Rmm> {
     if !cpu::has_rme() {

@@ -31,7 +31,7 @@ impl Guest {
     /// A guest that has not run.
     pub fn new(_vm: &VmPlan) -> Self {
         Self {
-            output: Output::new(),
+            output: Output::new(None),
             exits: Exits::default(),
             rim_reported: None,
         }

@@ -4,6 +4,7 @@
 pub mod cpu;
 pub mod gic;
 pub mod mmu;
+pub mod sha256;
 pub mod smc;
 pub mod start;
 pub mod timer;

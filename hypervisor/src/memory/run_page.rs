@@ -34,6 +34,11 @@ impl RunPage {
         unsafe { &mut *(self.granule.raw() as *mut RecRun) }
     }
 
+    /// Zeroes the page, for another life of its vCPU.
+    pub fn clear(&mut self) {
+        *self.get() = RecRun::default();
+    }
+
     /// Gives the page back.
     pub fn release(self, ram: &mut Ram) {
         ram.give(self.granule, 1);

@@ -1,0 +1,197 @@
+//! Counting what the hypervisor does between two entries of a guest.
+//!
+//! Under QEMU's `-icount shift=0,sleep=off` the counter of the `max` CPU counts
+//! one tick per instruction, so that ticks are instructions; elsewhere they are
+//! time. What firmware spends is taken out by the conduit's stamps, what the
+//! bench itself spends by stamps of its own. Taking stamps adds a few
+//! instructions per SMC to what is counted, so figures err on the high side.
+
+use addr::Ipa;
+use report::summary::Summary;
+use report::tally::Tally;
+use rmi::v1_0::{ExitReason, RecExit};
+use rsi::host_call;
+use vm_config::map;
+
+use crate::arch::smc::{self, Stamps};
+use crate::arch::timer;
+use crate::sync::Mutex;
+
+/// Classes of exits that are told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Class {
+    HostCallNop,
+    HostCallOther,
+    GicRead,
+    GicWrite,
+    UartStatus,
+    UartOther,
+    Populate,
+    Share,
+    Wait,
+    Register,
+    Irq,
+    Psci,
+    Ripas,
+    Other,
+}
+
+const CLASSES: [(Class, &str); 14] = [
+    (Class::HostCallNop, "host_call_nop"),
+    (Class::HostCallOther, "host_call_other"),
+    (Class::GicRead, "gic_read"),
+    (Class::GicWrite, "gic_write"),
+    (Class::UartStatus, "uart_status"),
+    (Class::UartOther, "uart_other"),
+    (Class::Populate, "populate_per_4k"),
+    (Class::Share, "share"),
+    (Class::Wait, "wait"),
+    (Class::Register, "register"),
+    (Class::Irq, "irq"),
+    (Class::Psci, "psci"),
+    (Class::Ripas, "ripas_change"),
+    (Class::Other, "other"),
+];
+
+struct Books {
+    tallies: [Tally; CLASSES.len()],
+    /// The exit being handled, and the stamps when it came.
+    open: Option<(Class, Stamps)>,
+    /// Ticks the bench itself spent since then.
+    own: u64,
+    /// Pages that were populated since then.
+    pages: u64,
+    first_entry: u64,
+    population: u64,
+    population_pages: u64,
+    init: u64,
+}
+
+/// One VM at a time runs, so one set of books is enough; too large for a stack.
+static BOOKS: Mutex<Books> = Mutex::new(Books {
+    tallies: [const { Tally::new() }; CLASSES.len()],
+    open: None,
+    own: 0,
+    pages: 0,
+    first_entry: 0,
+    population: 0,
+    population_pages: 0,
+    init: 0,
+});
+
+/// A bench that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Bench;
+
+impl Bench {
+    /// Starts counting.
+    pub fn start() -> Self {
+        smc::start_stamping();
+        Self
+    }
+
+    /// A guest has just exited: closes the books of the exit before and opens
+    /// those of this one.
+    pub fn exited(self, exit: &RecExit) {
+        let begin = timer::now();
+        let mut books = BOOKS.lock();
+        let stamps = smc::stamps();
+        if books.first_entry == 0 {
+            books.first_entry = stamps.left;
+        }
+        if let Some((class, since)) = books.open.take() {
+            // The last call was the REC_ENTER that ended; what it took is no
+            // part of what lies between it and the one before.
+            let calls = (stamps.away - (stamps.back - stamps.left)) - since.away;
+            let spent = (stamps.left - since.back).saturating_sub(calls + books.own);
+            let pages = books.pages.max(1);
+            books.tallies[class as usize].add(spent / pages);
+        }
+        books.pages = 0;
+        books.open = Some((classify(exit), stamps));
+        // The lock's release and the stores behind this line are counted.
+        books.own = timer::now() - begin;
+    }
+
+    /// A fault of the exit at hand brought this many pages.
+    pub fn populated(self, pages: usize) {
+        BOOKS.lock().pages += pages as u64;
+    }
+
+    /// Measured population took this long for so many pages.
+    pub fn measured(self, ticks: u64, pages: u64) {
+        let mut books = BOOKS.lock();
+        books.population += ticks;
+        books.population_pages += pages;
+    }
+
+    /// The payload says that it has come this far.
+    pub fn mark(self, number: u64) {
+        let mut books = BOOKS.lock();
+        if number == 1 && books.init == 0 {
+            books.init = timer::now();
+        }
+    }
+
+    /// Puts the figures into the summary.
+    pub fn report(self, entered: u64, summary: &mut Summary) {
+        let books = BOOKS.lock();
+        let started = books.first_entry.saturating_sub(entered);
+        summary.bench_begin();
+        summary.bench_number("counter_hz", timer::frequency());
+        summary.bench_number("entry_to_guest", started.saturating_sub(books.population));
+        summary.bench_number("measured_population", books.population);
+        summary.bench_number("measured_pages", books.population_pages);
+        summary.bench_number(
+            "guest_to_mark",
+            books.init.saturating_sub(books.first_entry),
+        );
+        let exits = CLASSES.iter().zip(&books.tallies);
+        summary.bench_end(
+            exits
+                .map(|((_, name), tally)| (*name, tally))
+                .filter(|(_, tally)| tally.count() > 0),
+        );
+    }
+}
+
+fn classify(exit: &RecExit) -> Class {
+    match ExitReason::from_raw(exit.exit_reason) {
+        Some(ExitReason::HostCall) if exit.imm as u16 == host_call::NOP => Class::HostCallNop,
+        Some(ExitReason::HostCall) => Class::HostCallOther,
+        Some(ExitReason::Irq) => Class::Irq,
+        Some(ExitReason::Psci) => Class::Psci,
+        Some(ExitReason::RipasChange) => Class::Ripas,
+        Some(ExitReason::Sync) => classify_sync(exit),
+        _ => Class::Other,
+    }
+}
+
+fn classify_sync(exit: &RecExit) -> Class {
+    const WNR: u64 = 1 << 6;
+    const ISV: u64 = 1 << 24;
+    const UART_STATUS: u64 = 0x18;
+    // The alias bit is some bit above the devices and all of guests' RAM below
+    // 4 GiB, which is what the bench payloads have.
+    let ipa = (exit.hpfar & 0xff_ffff_fff0) << 8 | exit.far & 0xfff;
+    let device = Ipa::new(ipa & 0xffff_ffff);
+    let (first, last) = map::DEVICES;
+    let is_device = exit.esr & ISV != 0 && device >= first && device < last;
+    let is_read = exit.esr & WNR == 0;
+    match exit.esr >> 26 {
+        0x01 => Class::Wait,
+        0x18 => Class::Register,
+        0x20 => Class::Populate,
+        0x24 if is_device && device < map::UART_BASE => match is_read {
+            true => Class::GicRead,
+            false => Class::GicWrite,
+        },
+        0x24 if is_device => match device.offset_from(map::UART_BASE) {
+            Some(UART_STATUS) if is_read => Class::UartStatus,
+            _ => Class::UartOther,
+        },
+        0x24 if ipa >> 32 != 0 => Class::Share,
+        0x24 => Class::Populate,
+        _ => Class::Other,
+    }
+}
