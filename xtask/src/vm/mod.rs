@@ -1,8 +1,34 @@
 //! From a VM file (`vms/*.toml`) to the bundle that travels with the hypervisor.
+//!
+//! [`VmFile::load`] reads the file and what the command line says instead;
+//! [`VmFile::source`] gathers the guest's memory contents: a kernel or payload,
+//! the device tree made for it ([`fdt`]), an initial file system
+//! ([`initramfs`]). [`vm_config::encode`] checks the whole and packs it.
+//!
+//! Everything that is measured is the same for the same input: trees and
+//! archives hold no time, no host name and no order that could change.
+//!
+//! An error names the place that can be mended: file, line and key, or the
+//! option of the command line.
+
+pub mod fdt;
+mod file;
+pub mod initramfs;
+pub mod kernel;
+mod layout;
+mod source;
+mod text;
+
+pub use file::{Guest, Initrd, Kernel, VmFile};
+pub use layout::{Layout, memory_layout};
 
 use std::path::{Path, PathBuf};
 
 use crate::provision::LinuxKit;
+
+/// The word on a kernel's command line that makes the built-in initial file
+/// system run its checks and power off.
+pub const CHECKS_WORD: &str = "suzerain.checks";
 
 /// What the command line says instead of the VM file.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +55,25 @@ pub trait Sources {
 
 /// The bundle for one VM file.
 pub fn bundle(
-    _file: &Path,
-    _overrides: &Overrides,
-    _sources: &dyn Sources,
+    file: &Path,
+    overrides: &Overrides,
+    sources: &dyn Sources,
 ) -> anyhow::Result<Vec<u8>> {
-    Ok(Vec::new())
+    bundle_all(&[VmFile::load(file, overrides)?], sources)
 }
+
+/// The bundle for several VM files, which will run in this order.
+pub fn bundle_all(files: &[VmFile], sources: &dyn Sources) -> anyhow::Result<Vec<u8>> {
+    let mut vms = Vec::new();
+    for file in files {
+        let source = file.source(sources)?;
+        // Each alone first, so that a refusal can name the line to mend.
+        vm_config::encode(std::slice::from_ref(&source))
+            .map_err(|error| file.refusal(error.problem))?;
+        vms.push(source);
+    }
+    Ok(vm_config::encode(&vms)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -47,3 +47,8 @@ pub const fn shared_bit(ipa_bits: u8) -> u64 {
         None => 0,
     }
 }
+
+/// The affinity of vCPU `index`: Aff0 holds four bits, as in `RmiRecMpidr`.
+pub const fn mpidr(index: u32) -> u32 {
+    (index & 0xf) | ((index >> 4) << 8)
+}

@@ -1,0 +1,99 @@
+//! The built-in initial file system: busybox and an `/init`.
+//!
+//! It is an archive in cpio's `newc` format, not compressed, since unpacking
+//! costs a guest more than reading. All times are zero and inode numbers count
+//! up, so the same busybox gives the same bytes.
+
+use anyhow::{Context, Result, ensure};
+use cpio::newc::{Builder, ModeFileType, trailer};
+use std::io::Write;
+
+/// What runs first: see the script.
+const INIT: &str = include_str!("init.sh");
+
+const EXECUTABLE: u32 = 0o755;
+
+/// A thing in the archive.
+enum Entry<'a> {
+    Directory,
+    File(&'a [u8]),
+    Link(&'static str),
+    /// A character device: major and minor number.
+    Device(u32, u32),
+}
+
+/// The archive around `busybox`, a statically linked arm64 program.
+pub fn build(busybox: &[u8]) -> Result<Vec<u8>> {
+    check_program(busybox)?;
+    let stop = |how: &str| format!("#!/bin/busybox sh\nexec /bin/busybox {how} -f\n");
+    let (poweroff, reboot) = (stop("poweroff"), stop("reboot"));
+    let entries = [
+        ("bin", Entry::Directory),
+        ("dev", Entry::Directory),
+        ("mnt", Entry::Directory),
+        ("proc", Entry::Directory),
+        ("root", Entry::Directory),
+        ("sbin", Entry::Directory),
+        ("sys", Entry::Directory),
+        ("tmp", Entry::Directory),
+        // The kernel opens the console before anything is mounted on /dev.
+        ("dev/console", Entry::Device(5, 1)),
+        ("bin/busybox", Entry::File(busybox)),
+        ("bin/sh", Entry::Link("busybox")),
+        // Busybox's own would signal an init that this system does not have.
+        ("sbin/poweroff", Entry::File(poweroff.as_bytes())),
+        ("sbin/halt", Entry::File(poweroff.as_bytes())),
+        ("sbin/reboot", Entry::File(reboot.as_bytes())),
+        ("init", Entry::File(INIT.as_bytes())),
+    ];
+    let mut archive = Vec::new();
+    for (number, (name, entry)) in (1..).zip(&entries) {
+        add(&mut archive, number, name, entry).with_context(|| format!("packing /{name}"))?;
+    }
+    Ok(trailer(archive)?)
+}
+
+fn add(archive: &mut Vec<u8>, number: u32, name: &str, entry: &Entry<'_>) -> Result<()> {
+    let header = Builder::new(name).ino(number).mtime(0).uid(0).gid(0);
+    let (header, bytes): (Builder, &[u8]) = match entry {
+        Entry::Directory => (
+            header
+                .mode(EXECUTABLE)
+                .nlink(2)
+                .set_mode_file_type(ModeFileType::Directory),
+            &[],
+        ),
+        Entry::File(bytes) => (
+            header
+                .mode(EXECUTABLE)
+                .set_mode_file_type(ModeFileType::Regular),
+            bytes,
+        ),
+        Entry::Link(target) => (
+            header.mode(0o777).set_mode_file_type(ModeFileType::Symlink),
+            target.as_bytes(),
+        ),
+        Entry::Device(major, minor) => (
+            header
+                .mode(0o600)
+                .rdev_major(*major)
+                .rdev_minor(*minor)
+                .set_mode_file_type(ModeFileType::Char),
+            &[],
+        ),
+    };
+    let mut writer = header.write(archive, u32::try_from(bytes.len())?);
+    writer.write_all(bytes)?;
+    writer.finish()?;
+    Ok(())
+}
+
+/// Refuses what a guest could not run.
+fn check_program(busybox: &[u8]) -> Result<()> {
+    let machine = busybox.get(18..20);
+    ensure!(
+        busybox.starts_with(b"\x7fELF") && machine == Some(&[183, 0]),
+        "busybox is no arm64 program"
+    );
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Gathering what a VM file names: files read, tree generated, all placed.
+
+use super::fdt::Machine;
+use super::file::{Guest, Initrd, Kernel, VmFile};
+use super::layout::{DTB_ROOM, Layout, Sizes, memory_layout};
+use super::{Sources, initramfs, kernel};
+use addr::{Ipa, IpaRange};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+use vm_config::{Contents, RegionKind, VmSource};
+
+/// A guest's files in memory.
+struct Files {
+    kind: RegionKind,
+    image: Vec<u8>,
+    text_offset: u64,
+    /// Bytes of memory the image takes.
+    image_size: u64,
+    initrd: Vec<u8>,
+    cmdline: String,
+}
+
+impl VmFile {
+    /// The VM with everything its memory holds at first.
+    pub fn source(&self, sources: &dyn Sources) -> Result<VmSource> {
+        let files = match &self.guest {
+            Guest::Payload(bin) => self.payload(bin, sources)?,
+            Guest::Linux {
+                kernel,
+                initrd,
+                cmdline,
+            } => self.linux(kernel, initrd, cmdline, sources)?,
+        };
+        let sizes = Sizes {
+            kind: files.kind,
+            text_offset: files.text_offset,
+            image: files.image_size,
+            initrd: files.initrd.len() as u64,
+        };
+        let layout = memory_layout(self.plan.memory, &sizes, &self.fixed)
+            .map_err(|problem| self.refusal(problem))?;
+        let dtb = self.dtb(&files, &layout)?;
+        let mut plan = self.plan.clone();
+        plan.entry = layout.image;
+        plan.x0 = layout.dtb.raw();
+        let mut contents = vec![
+            self.contents(files.kind, layout.image, files.image),
+            self.contents(RegionKind::Dtb, layout.dtb, dtb),
+        ];
+        if !files.initrd.is_empty() {
+            contents.push(self.contents(RegionKind::Initrd, layout.initrd, files.initrd));
+        }
+        Ok(VmSource { plan, contents })
+    }
+
+    fn contents(&self, kind: RegionKind, ipa: Ipa, bytes: Vec<u8>) -> Contents {
+        Contents {
+            kind,
+            ipa,
+            bytes,
+            measured: self.measured.contains(&kind),
+        }
+    }
+
+    fn dtb(&self, files: &Files, layout: &Layout) -> Result<Vec<u8>> {
+        let machine = Machine {
+            memory: self.plan.memory,
+            vcpus: self.plan.vcpus.min(vm_config::MAX_VCPUS),
+            bootargs: files.cmdline.clone(),
+            initrd: IpaRange::with_size(layout.initrd, files.initrd.len() as u64).ok(),
+        };
+        let dtb = machine.to_dtb();
+        if dtb.len() as u64 > DTB_ROOM {
+            return Err(self.origins.error(
+                "cmdline",
+                format_args!("the device tree does not fit into {DTB_ROOM} bytes"),
+            ));
+        }
+        Ok(dtb)
+    }
+
+    fn payload(&self, bin: &str, sources: &dyn Sources) -> Result<Files> {
+        let path = sources
+            .payload(bin)
+            .with_context(|| self.origins.error("payload", format_args!("\"{bin}\"")))?;
+        let image = self.read("payload", &path)?;
+        Ok(Files {
+            kind: RegionKind::Payload,
+            image_size: image.len() as u64,
+            text_offset: 0,
+            image,
+            initrd: Vec::new(),
+            cmdline: String::new(),
+        })
+    }
+
+    fn linux(
+        &self,
+        kernel: &Kernel,
+        initrd: &Initrd,
+        cmdline: &str,
+        sources: &dyn Sources,
+    ) -> Result<Files> {
+        let image = match kernel {
+            Kernel::Debian => self.read("kernel", &sources.linux()?.kernel)?,
+            Kernel::File(path) => self.read("kernel", path)?,
+        };
+        let header =
+            kernel::header(&image).map_err(|problem| self.origins.error("kernel", problem))?;
+        let initrd = match initrd {
+            Initrd::None => Vec::new(),
+            Initrd::BuiltIn => {
+                let busybox = self.read("initrd", &sources.linux()?.busybox)?;
+                initramfs::build(&busybox)?
+            }
+            Initrd::File(path) => self.read("initrd", path)?,
+        };
+        Ok(Files {
+            kind: RegionKind::Kernel,
+            image,
+            text_offset: header.text_offset,
+            image_size: header.image_size,
+            initrd,
+            cmdline: cmdline.to_owned(),
+        })
+    }
+
+    fn read(&self, key: &str, path: &Path) -> Result<Vec<u8>> {
+        fs::read(path).map_err(|error| {
+            let path = path.display();
+            self.origins
+                .error(key, format_args!("cannot read {path}: {error}"))
+        })
+    }
+}
