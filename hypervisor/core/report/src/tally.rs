@@ -15,12 +15,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing yet.
+    /// Nothing yet: all bytes zero, so that a static one takes no room in an
+    /// image.
     pub const fn new() -> Self {
         Self {
             count: 0,
             total: 0,
-            min: u64::MAX,
+            min: 0,
             max: 0,
             buckets: [0; BUCKETS],
         }
@@ -28,9 +29,9 @@ impl Tally {
 
     /// Takes a number in.
     pub fn add(&mut self, value: u64) {
+        self.min = if self.count == 0 { value } else { self.min.min(value) };
         self.count += 1;
         self.total = self.total.saturating_add(value);
-        self.min = self.min.min(value);
         self.max = self.max.max(value);
         let bucket = usize::try_from(value)
             .unwrap_or(usize::MAX)
@@ -52,7 +53,7 @@ impl Tally {
 
     /// The smallest; zero if there was none.
     pub fn min(&self) -> u64 {
-        if self.count == 0 { 0 } else { self.min }
+        self.min
     }
 
     /// The largest.
