@@ -17,7 +17,7 @@ pub struct Options {
     #[arg(short, long, value_name = "F")]
     pub output: PathBuf,
     /// The VM inside: `vms/NAME.toml`, or a path to a VM file.
-    #[arg(long, value_name = "NAME", default_value = "demo")]
+    #[arg(long, value_name = "NAME", default_value = "hello")]
     pub guest: String,
     /// Only the hypervisor, no VM.
     #[arg(long, conflicts_with = "guest")]

@@ -25,7 +25,7 @@ const HEADLESS_TIMEOUT: u64 = 300;
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
     /// The VM to run: `vms/NAME.toml`, or a path to a VM file.
-    #[arg(long, value_name = "NAME", default_value = "demo")]
+    #[arg(long, value_name = "NAME", default_value = "hello")]
     pub guest: String,
     /// Kernel file instead of the VM file's.
     #[arg(long, value_name = "F")]

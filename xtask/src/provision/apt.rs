@@ -3,7 +3,7 @@
 //! suite, and the machine's own packages stay as they are.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -62,6 +62,12 @@ impl Apt {
     }
 
     fn prepare(dir: &Path, architecture: Option<&str>) -> Result<Self> {
+        let archives = dir.join("cache/archives");
+        if archives.exists() {
+            // What an attempt that broke off fetched may be of another version.
+            std::fs::remove_dir_all(&archives)
+                .with_context(|| format!("cannot empty {}", paths::shown(&archives)))?;
+        }
         for part in [
             "sources",
             "preferences",
@@ -100,11 +106,9 @@ impl Apt {
         command
     }
 
-    /// Names of packages that match, by apt's regular expressions.
-    pub fn names(&self, pattern: &str) -> Result<Vec<String>> {
-        let found = run(self.command("apt-cache").args(["pkgnames"]))?;
-        let prefix = pattern.split('*').next().unwrap_or_default();
-        let suffix = pattern.rsplit('*').next().unwrap_or_default();
+    /// Names of packages that begin and end so.
+    pub fn names(&self, prefix: &str, suffix: &str) -> Result<Vec<String>> {
+        let found = run(self.command("apt-cache").arg("pkgnames"))?;
         Ok(found
             .lines()
             .filter(|name| name.starts_with(prefix) && name.ends_with(suffix))
@@ -346,9 +350,6 @@ pub(super) fn run(command: &mut Command) -> Result<String> {
         Err(error) => bail!("cannot start {program}: {error}"),
     };
     if !output.status.success() {
-        // The whole story, for whoever has to find out; the first line is in
-        // the error.
-        let _ = std::io::stderr().write_all(&output.stderr);
         bail!("{program} failed: {}", first_complaint(&output.stderr));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -2,9 +2,8 @@
 //! or later, which a released suite has in its backports), and a busybox.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::apt::{Apt, unpack};
@@ -13,8 +12,11 @@ use crate::paths;
 
 /// The suite whose backports have the kernel, and whose main has busybox.
 const SUITES: [&str; 2] = ["trixie", "trixie-backports"];
-/// Package names of kernels, best first.
-const KERNELS: [&str; 2] = ["linux-binary-*-cloud-arm64", "linux-image-*-cloud-arm64"];
+/// How package names of kernels begin and end, best first.
+const KERNELS: [(&str, &str); 2] = [
+    ("linux-binary-", "-cloud-arm64"),
+    ("linux-image-", "-cloud-arm64"),
+];
 const BUSYBOX: &str = "busybox-static";
 const RECORD: &str = "linux.json";
 
@@ -112,36 +114,32 @@ fn fetch() -> Result<LinuxKit> {
 
 /// The newest kernel package and its version.
 fn newest(apt: &Apt) -> Result<(String, String)> {
-    for pattern in KERNELS {
-        let mut best: Option<(String, String)> = None;
-        for name in apt.names(pattern)? {
-            if !has_version(&name) {
-                continue;
+    for (prefix, suffix) in KERNELS {
+        let mut names = apt.names(prefix, suffix)?;
+        names.retain(|name| release(name, prefix).is_some());
+        names.sort_by_key(|name| std::cmp::Reverse(release(name, prefix)));
+        // apt also knows names that other packages only mention.
+        for name in names {
+            if let Ok(version) = apt.version(&name) {
+                return Ok((name, version));
             }
-            let version = apt.version(&name)?;
-            if best.as_ref().is_none_or(|(_, old)| is_newer(&version, old)) {
-                best = Some((name, version));
-            }
-        }
-        if let Some(best) = best {
-            return Ok(best);
         }
     }
-    anyhow::bail!("the archive has no kernel package like {}", KERNELS[0])
+    bail!(
+        "the archive has no kernel package like {}*{}",
+        KERNELS[0].0,
+        KERNELS[0].1
+    )
 }
 
-/// Whether a package name has a version in it (`linux-image-7.2.1-…`); a
-/// metapackage has none, and no kernel either.
-fn has_version(name: &str) -> bool {
-    name.split('-')
-        .any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-fn is_newer(version: &str, old: &str) -> bool {
-    Command::new("dpkg")
-        .args(["--compare-versions", version, "gt", old])
-        .status()
-        .is_ok_and(|status| status.success())
+/// The kernel release in a package name, number by number. A metapackage and
+/// an unsigned build have none there.
+fn release(name: &str, prefix: &str) -> Option<Vec<u32>> {
+    let release = name.strip_prefix(prefix)?.split(['+', '-']).next()?;
+    release
+        .split('.')
+        .map(|number| number.parse().ok())
+        .collect()
 }
 
 /// The kernel Image in an unpacked package: `usr/lib/modules/V/vmlinuz` since
@@ -164,11 +162,15 @@ fn kernel_in(root: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::has_version;
+    use super::release;
 
     #[test]
-    fn a_metapackage_is_no_kernel() {
-        assert!(has_version("linux-binary-7.2.12+deb13-cloud-arm64"));
-        assert!(!has_version("linux-image-cloud-arm64"));
+    fn kernels_order_by_number_and_others_are_no_kernels() {
+        let read = |name| release(name, "linux-binary-");
+        let newer = read("linux-binary-7.2.12+deb13-cloud-arm64");
+        assert!(newer > read("linux-binary-7.2.9+deb13-cloud-arm64"));
+        assert_eq!(newer, Some(vec![7, 2, 12]));
+        assert_eq!(read("linux-binary-cloud-arm64"), None);
+        assert_eq!(read("linux-binary-unsigned-7.3.4+deb13-cloud-arm64"), None);
     }
 }
