@@ -1,0 +1,94 @@
+//! GICv3 as a guest brings it up: its redistributor and the CPU interface.
+#![expect(unsafe_code, reason = "CPU interface registers")]
+
+use crate::mmio::Mmio;
+use vm_config::map;
+
+const GICD_CTLR: u64 = 0x0;
+const GICD_TYPER: u64 = 0x4;
+const GICD_CTLR_ENABLE_GRP1: u32 = 1 << 1;
+const GICD_CTLR_ARE: u32 = 1 << 4;
+const GICR_WAKER: u64 = 0x14;
+const SGI_FRAME: u64 = 0x1_0000;
+const GICR_IGROUPR0: u64 = SGI_FRAME + 0x80;
+const GICR_ISENABLER0: u64 = SGI_FRAME + 0x100;
+const GICR_ICENABLER0: u64 = SGI_FRAME + 0x180;
+
+/// The interrupt controller, reached through the shared alias.
+#[derive(Clone, Copy, Debug)]
+pub struct Gic {
+    distributor: Mmio,
+    redistributor: Mmio,
+}
+
+impl Gic {
+    /// The controller of the guest machine.
+    pub const fn new(shared_bit: u64) -> Self {
+        Self {
+            distributor: Mmio::new(map::GICD_BASE.raw() | shared_bit),
+            redistributor: Mmio::new(map::GICR_BASE.raw() | shared_bit),
+        }
+    }
+
+    /// Enables Group 1 interrupts of this CPU at every priority.
+    pub fn enable(self) {
+        self.distributor
+            .write(GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_ENABLE_GRP1);
+        self.redistributor.write(GICR_WAKER, 0);
+        self.redistributor.write(GICR_IGROUPR0, u32::MAX);
+        // SAFETY: the CPU interface of this guest; no memory is involved.
+        unsafe {
+            core::arch::asm!(
+                "msr S3_0_C12_C12_5, {sre}", // ICC_SRE_EL1
+                "isb",
+                "msr S3_0_C4_C6_0, {pmr}", // ICC_PMR_EL1
+                "msr S3_0_C12_C12_7, {on}", // ICC_IGRPEN1_EL1
+                "isb",
+                sre = in(reg) 7u64, pmr = in(reg) 0xffu64, on = in(reg) 1u64,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    /// Enables an SGI or PPI.
+    pub fn enable_private(self, intid: u32) {
+        self.redistributor.write(GICR_ISENABLER0, 1 << (intid & 31));
+    }
+
+    /// Disables an SGI or PPI.
+    pub fn disable_private(self, intid: u32) {
+        self.redistributor.write(GICR_ICENABLER0, 1 << (intid & 31));
+    }
+
+    /// `GICD_TYPER`.
+    pub fn typer(self) -> u32 {
+        self.distributor.read(GICD_TYPER)
+    }
+}
+
+/// Acknowledges the highest pending interrupt.
+pub fn acknowledge() -> u32 {
+    let intid: u64;
+    // SAFETY: the CPU interface of this guest; no memory is involved.
+    unsafe {
+        core::arch::asm!("mrs {0}, S3_0_C12_C12_0", out(reg) intid, options(nostack)); // ICC_IAR1_EL1
+    }
+    intid as u32
+}
+
+/// Ends an interrupt.
+pub fn end(intid: u32) {
+    // SAFETY: as for `acknowledge`.
+    unsafe {
+        core::arch::asm!("msr S3_0_C12_C12_1, {0}", in(reg) u64::from(intid), options(nostack)); // ICC_EOIR1_EL1
+    }
+}
+
+/// Sends SGI `intid` to the CPU with `Aff0 == target`.
+pub fn send_sgi(intid: u32, target: u32) {
+    let value = u64::from(intid & 0xf) << 24 | 1 << (target & 0xf);
+    // SAFETY: as for `acknowledge`; the write traps to the host.
+    unsafe {
+        core::arch::asm!("msr S3_0_C12_C11_5, {0}", "isb", in(reg) value, options(nostack)); // ICC_SGI1R_EL1
+    }
+}
