@@ -3,8 +3,8 @@
 //! (DEN0137 A2.1, and the recipe in [`crate::rim`]).
 
 use super::fault::Supply;
-use super::{Cause, Realm, RealmError, Rec, Step};
-use crate::intent::{Backend, Reached, RecStart};
+use super::{Cause, Realm, RealmError, Step};
+use crate::intent::{Backend, Reached};
 use crate::ledger::Kind;
 use crate::life::State;
 use crate::region::{self, Pages, Shape};
@@ -13,7 +13,6 @@ use crate::{Delegated, Granules, Image, Memory, Region};
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa, IpaRange};
 use rmi::client::{Contents, RmiError};
 use rmi::rtt::LAST_LEVEL;
-use rmi::v1_0::MAX_AUX;
 
 /// Pages copied in between two reports of progress.
 const PAGES_PER_STEP: usize = 512;
@@ -344,79 +343,6 @@ impl<B: Backend> Realm<'_, B> {
             pages,
             contents: image.contents,
         }));
-    }
-
-    /// Creates the next REC.
-    fn create_rec(&mut self, memory: &mut impl Memory) -> Result<(), RealmError> {
-        let index = self.recs.len() as u32;
-        let step = Step::Rec(index);
-        if index == self.spec.vcpus {
-            self.stage = Stage::Data {
-                contents: Contents::Unmeasured,
-                image: 0,
-                page: 0,
-            };
-            return Ok(());
-        }
-        let rd = self.descriptor(step)?;
-        let fail = |cause: Cause| step.failed(cause);
-        let count = self.rmm.aux_count(rd).map_err(|error| fail(error.into()))?;
-        let rec = self.obtain(memory, 1).map_err(fail)?;
-        let aux = match count {
-            0 => None,
-            count => match self.obtain(memory, count) {
-                Ok(aux) => Some(aux),
-                Err(cause) => {
-                    self.give_back(memory, rec);
-                    return Err(fail(cause));
-                }
-            },
-        };
-        let mut list = heapless::Vec::<u64, MAX_AUX>::new();
-        for granule in aux
-            .iter()
-            .flat_map(|aux| (0..count).filter_map(|i| aux.get(i)))
-        {
-            // The count was checked when it came from the RMM.
-            let _ = list.push(granule.raw());
-        }
-        let start = RecStart {
-            index,
-            runnable: index == 0,
-            pc: if index == 0 {
-                self.spec.pc
-            } else {
-                Ipa::new(0)
-            },
-            gprs: if index == 0 { self.spec.gprs } else { [0; 8] },
-            aux: &list,
-        };
-        let params = self.params.as_ref().map(|page| page.base());
-        let params = params.ok_or(fail(Cause::OutOfMemory))?;
-        let result = self
-            .rmm
-            .create_rec(rd, rec.base(), params, &start, &mut |bytes| {
-                memory.write(params, bytes);
-            });
-        if let Err(error) = result {
-            self.give_back(memory, rec);
-            if let Some(aux) = aux {
-                self.give_back(memory, aux);
-            }
-            return Err(fail(error.into()));
-        }
-        let made = Rec {
-            granule: self.ledger.place(rec, Kind::Rec, self.vm),
-            aux: aux.map(|aux| self.ledger.place(aux, Kind::RecAux, self.vm)),
-            aux_count: count,
-        };
-        if self.recs.push(made).is_err() {
-            return Err(fail(Cause::NoVcpu));
-        }
-        if index == 0 {
-            self.transcript.push(Event::Rec);
-        }
-        Ok(())
     }
 
     fn activate(&mut self, memory: &mut impl Memory) -> Result<(), RealmError> {

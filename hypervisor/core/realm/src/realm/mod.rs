@@ -8,6 +8,7 @@
 mod build;
 mod error;
 mod fault;
+mod recs;
 mod ripas;
 mod share;
 mod tables;

@@ -1,7 +1,7 @@
 //! Memory shared with the host.
 //!
 //! A page is shared only where the Realm has given its private one up (RIPAS
-//! EMPTY): so a Realm cannot make the host spend more than the RAM it has, and
+//! EMPTY): so a Realm cannot make the host spend more than its RAM once more, and
 //! an access to an alias that was never declared shared is answered by an
 //! abort. Each region's alias has 2 MiB of host memory behind it, so that a
 //! fully shared region is one block.
