@@ -55,8 +55,11 @@ const CLASSES: [(Class, &str); 14] = [
 
 struct Books {
     tallies: [Tally; CLASSES.len()],
-    /// The exit being handled, and the stamps when it came.
-    open: Option<(Class, Stamps)>,
+    /// Whether an exit is being handled, which, and the stamps when it came.
+    /// Not an option, whose empty value would take room in the image.
+    is_open: bool,
+    class: Class,
+    since: Stamps,
     /// Ticks the bench itself spent since then.
     own: u64,
     /// Pages that were populated since then.
@@ -70,7 +73,9 @@ struct Books {
 /// One VM at a time runs, so one set of books is enough; too large for a stack.
 static BOOKS: Mutex<Books> = Mutex::new(Books {
     tallies: [const { Tally::new() }; CLASSES.len()],
-    open: None,
+    is_open: false,
+    class: Class::HostCallNop,
+    since: Stamps::NONE,
     own: 0,
     pages: 0,
     first_entry: 0,
@@ -99,7 +104,8 @@ impl Bench {
         if books.first_entry == 0 {
             books.first_entry = stamps.left;
         }
-        if let Some((class, since)) = books.open.take() {
+        if books.is_open {
+            let (class, since) = (books.class, books.since);
             // The last call was the REC_ENTER that ended; what it took is no
             // part of what lies between it and the one before.
             let calls = (stamps.away - (stamps.back - stamps.left)) - since.away;
@@ -108,7 +114,9 @@ impl Bench {
             books.tallies[class as usize].add(spent / pages);
         }
         books.pages = 0;
-        books.open = Some((classify(exit), stamps));
+        books.is_open = true;
+        books.class = classify(exit);
+        books.since = stamps;
         // The lock's release and the stores behind this line are counted.
         books.own = timer::now() - begin;
     }

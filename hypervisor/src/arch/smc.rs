@@ -15,7 +15,7 @@ static AWAY: AtomicU64 = AtomicU64::new(0);
 
 /// When the conduit was last left and come back through, and for how long it
 /// was away since the start, in ticks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Stamps {
     /// Just before the last call.
     pub left: u64,
@@ -23,6 +23,15 @@ pub struct Stamps {
     pub back: u64,
     /// Inside calls, all told.
     pub away: u64,
+}
+
+impl Stamps {
+    /// None taken yet.
+    pub const NONE: Self = Self {
+        left: 0,
+        back: 0,
+        away: 0,
+    };
 }
 
 /// Starts taking stamps.
