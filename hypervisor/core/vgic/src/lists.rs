@@ -1,0 +1,451 @@
+//! The list registers of a virtual CPU.
+//!
+//! The banks hold the truth about each interrupt; a list register holds a copy
+//! that the guest's CPU interface works on. [`Vgic::sync`] brings the banks up
+//! to date after a run, [`Vgic::load`] chooses anew what is listed.
+
+use crate::bank::{Bank, Progress};
+use crate::{MAX_LIST_REGISTERS, NOBODY, SPI_BANKS, Vgic, spi_bank, spi_index};
+
+const LR_PENDING: u64 = 1 << 62;
+const LR_ACTIVE: u64 = 1 << 63;
+const LR_STATE: u64 = LR_PENDING | LR_ACTIVE;
+const LR_GROUP_ONE: u64 = 1 << 60;
+const LR_PRIORITY_SHIFT: u32 = 48;
+const LR_EOI: u64 = 1 << 41;
+const LR_INTID: u64 = 0xffff_ffff;
+
+/// Underflow: no list register, or only one, is in use.
+const HCR_UIE: u64 = 1 << 1;
+/// An interrupt was ended that is in no list register.
+const HCR_LRENPIE: u64 = 1 << 2;
+/// No list register is pending.
+const HCR_NPIE: u64 = 1 << 3;
+/// Deactivations trap.
+const HCR_TDIR: u64 = 1 << 14;
+const HCR_EOI_COUNT_SHIFT: u32 = 27;
+const HCR_EOI_COUNT_MASK: u64 = 0x1f;
+
+/// The list registers as last loaded, brought up to date by `sync`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lists {
+    registers: [u64; MAX_LIST_REGISTERS],
+    /// Which registers are in use.
+    used: u32,
+    /// Which registers the last load wrote an interrupt into.
+    written: u32,
+    /// Whether active interrupts are in no register.
+    spilled: bool,
+}
+
+/// The interrupts with the highest priorities of those offered, best first.
+/// A key is priority and INTID, so that the lower number wins a tie.
+struct Best {
+    keys: [u32; MAX_LIST_REGISTERS],
+    offered: usize,
+}
+
+const WORST: u32 = u32::MAX;
+const KEY_PRIORITY_SHIFT: u32 = 16;
+const KEY_INTID: u32 = 0xffff;
+
+impl Best {
+    const fn new() -> Self {
+        Self {
+            keys: [WORST; MAX_LIST_REGISTERS],
+            offered: 0,
+        }
+    }
+
+    #[inline]
+    fn offer(&mut self, mut key: u32) {
+        self.offered += 1;
+        for slot in &mut self.keys {
+            if *slot == WORST {
+                *slot = key;
+                return;
+            }
+            if key < *slot {
+                core::mem::swap(slot, &mut key);
+            }
+        }
+    }
+
+    /// Offers those of `bits`, of bank `index`.
+    #[inline]
+    fn offer_all(&mut self, bank: &Bank, index: usize, mut bits: u32) {
+        while bits != 0 {
+            let bit = bits.trailing_zeros();
+            bits &= bits - 1;
+            let intid = (index as u32 * 32) + bit;
+            self.offer(u32::from(bank.priority(bit)) << KEY_PRIORITY_SHIFT | intid);
+        }
+    }
+}
+
+/// Which interrupts get list registers.
+struct Choice {
+    active: Best,
+    pending: Best,
+    /// How many of each are taken.
+    take_active: usize,
+    take_pending: usize,
+}
+
+impl Vgic<'_> {
+    /// Brings the model up to date with what the guest did to its list
+    /// registers; call it after every exit with those of the exit.
+    #[inline]
+    pub fn sync(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
+        if self.cpus.get(vcpu).is_some_and(|cpu| cpu.lists.used != 0) {
+            self.read_back(vcpu, registers, hcr);
+        }
+    }
+
+    /// Takes over the states of the registers in use. Number, group and
+    /// priority are ours, and a state can only lose pending or turn from
+    /// pending into active, whatever the other side says.
+    fn read_back(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return;
+        };
+        let mut used = cpu.lists.used;
+        let mut changed = false;
+        let mut elsewhere = false;
+        for (index, (ours, theirs)) in cpu.lists.registers.iter_mut().zip(registers).enumerate() {
+            if used >> index == 0 {
+                break;
+            }
+            if used >> index & 1 == 0 || (*ours ^ *theirs) & LR_STATE == 0 {
+                continue;
+            }
+            let now = Progress {
+                pending: *theirs & *ours & LR_PENDING != 0,
+                active: *theirs & LR_ACTIVE != 0,
+            };
+            let intid = (*ours & LR_INTID) as u32;
+            let bit = 1 << (intid % 32);
+            if intid < 32 {
+                cpu.private.update(bit, now);
+            } else if let Some(bank) = spi_bank(&mut self.spis, intid) {
+                bank.update(bit, now);
+                if !now.pending && !now.active {
+                    elsewhere |= release(&mut self.routes, intid, vcpu);
+                }
+            }
+            *ours = (*ours & !LR_STATE) | state(now);
+            if *ours & LR_STATE == 0 {
+                used &= !(1 << index);
+            }
+            changed = true;
+        }
+        cpu.lists.used = used;
+        cpu.changed |= changed;
+        let spilled = cpu.lists.spilled;
+        if elsewhere {
+            self.notify_all();
+        }
+        let ended = (hcr >> HCR_EOI_COUNT_SHIFT) & HCR_EOI_COUNT_MASK;
+        if spilled {
+            for _ in 0..ended {
+                self.end_spilled(vcpu);
+            }
+        }
+    }
+
+    /// Ends the most urgent active interrupt that is in no list register: the
+    /// guest ends them in the reverse order of their beginning.
+    fn end_spilled(&mut self, vcpu: usize) {
+        let mut best = Best::new();
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return;
+        };
+        cpu.changed = true;
+        let private = cpu.private.active() & !cpu.private.listed();
+        best.offer_all(&cpu.private, 0, private);
+        for (index, bank) in self.spis.iter().enumerate() {
+            let active = held_by(&self.routes, vcpu, index, bank.active() & !bank.listed());
+            best.offer_all(bank, index + 1, active);
+        }
+        let [key, ..] = best.keys;
+        if key != WORST {
+            self.deactivate(vcpu, key & KEY_INTID);
+        }
+    }
+
+    /// Ends interrupt `intid`, for a guest that ends and deactivates apart.
+    pub fn deactivate(&mut self, vcpu: usize, intid: u32) {
+        let bit = 1 << (intid % 32);
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return;
+        };
+        if intid < 32 {
+            cpu.private.deactivate(bit);
+        } else if let Some(bank) = spi_bank(&mut self.spis, intid) {
+            bank.deactivate(bit);
+            if bank.listed() & bit == 0 {
+                release(&mut self.routes, intid, vcpu);
+            }
+        }
+        cpu.changed = true;
+        if intid >= 32 {
+            self.notify(intid);
+        }
+    }
+
+    /// Chooses what the virtual CPU's list registers hold, writes those that
+    /// are in use or were, and returns the bits of `ICH_HCR_EL2` that go with
+    /// them.
+    pub fn load(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> u64 {
+        self.unload(vcpu);
+        let choice = self.choose(vcpu);
+        let mut used = 0u32;
+        let mut pending = 0usize;
+        let chosen = choice
+            .active
+            .keys
+            .iter()
+            .take(choice.take_active)
+            .chain(choice.pending.keys.iter().take(choice.take_pending));
+        let mut slots = registers.iter_mut().enumerate();
+        let mut file = [0; MAX_LIST_REGISTERS];
+        let overflow = choice.pending.offered > choice.take_pending;
+        // With a single register its end is the only moment to go on at.
+        let end = if overflow && choice.take_active + choice.take_pending == 1 {
+            LR_EOI
+        } else {
+            0
+        };
+        for (key, ((index, slot), ours)) in chosen.zip(slots.by_ref().zip(&mut file)) {
+            let value = self.list(vcpu, key & KEY_INTID) | end;
+            *slot = value;
+            *ours = value;
+            used |= 1 << index;
+            pending += usize::from(value & LR_PENDING != 0);
+        }
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return 0;
+        };
+        for (index, slot) in slots {
+            if cpu.lists.written >> index == 0 {
+                break;
+            }
+            *slot = 0;
+        }
+        let spilled = choice.active.offered > choice.take_active;
+        cpu.lists = Lists {
+            registers: file,
+            used,
+            written: used,
+            spilled,
+        };
+        cpu.changed = false;
+        let mut hcr = if spilled { HCR_LRENPIE | HCR_TDIR } else { 0 };
+        if overflow {
+            // Each only where it is not true from the start: a maintenance
+            // interrupt that stands at entry would end every entry at once.
+            if pending > 0 {
+                hcr |= HCR_NPIE;
+            }
+            if used.count_ones() > 1 {
+                hcr |= HCR_UIE;
+            }
+        }
+        hcr
+    }
+
+    /// Puts everything that is listed back into the banks.
+    fn unload(&mut self, vcpu: usize) {
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return;
+        };
+        let mut used = cpu.lists.used;
+        let mut elsewhere = false;
+        for register in &cpu.lists.registers {
+            if used == 0 {
+                break;
+            }
+            if used & 1 != 0 {
+                let intid = (*register & LR_INTID) as u32;
+                let bit = 1 << (intid % 32);
+                if intid < 32 {
+                    cpu.private.unlist(bit);
+                } else if let Some(bank) = spi_bank(&mut self.spis, intid) {
+                    bank.unlist(bit);
+                    if bank.active() & bit == 0 {
+                        elsewhere |= release(&mut self.routes, intid, vcpu);
+                    }
+                }
+            }
+            used >>= 1;
+        }
+        if elsewhere {
+            self.notify_all();
+        }
+    }
+
+    /// Chooses among everything active or pending. Active interrupts go first,
+    /// the most urgent before the others because the guest ends them first,
+    /// but leave a register to what is pending and more urgent still.
+    fn choose(&self, vcpu: usize) -> Choice {
+        let mut active = Best::new();
+        let mut pending = Best::new();
+        let groups = self.groups;
+        let mut offer = |bank: &Bank, index: usize, held: u32, waiting: u32| {
+            active.offer_all(bank, index, held);
+            pending.offer_all(bank, index, waiting & !held);
+        };
+        if let Some(cpu) = self.cpus.get(vcpu) {
+            let bank = &cpu.private;
+            offer(bank, 0, bank.active(), bank.deliverable(groups));
+        }
+        for (index, bank) in self.spis.iter().enumerate() {
+            let waiting = bank.deliverable(groups) & !bank.active() & !bank.listed();
+            if waiting | bank.active() == 0 {
+                continue;
+            }
+            let held = held_by(&self.routes, vcpu, index, bank.active() & !bank.listed());
+            let waiting = routed_to(&self.routes, vcpu, index, waiting);
+            offer(bank, index + 1, held, waiting);
+        }
+        let (take_active, take_pending) = share(
+            self.list_registers,
+            &active.keys,
+            &pending.keys,
+            [active.offered, pending.offered],
+        );
+        Choice {
+            active,
+            pending,
+            take_active,
+            take_pending,
+        }
+    }
+
+    /// Lists one interrupt and returns its list register.
+    fn list(&mut self, vcpu: usize, intid: u32) -> u64 {
+        let groups = self.groups;
+        let index = intid % 32;
+        let bit = 1 << index;
+        let bank = if intid < 32 {
+            self.cpus.get_mut(vcpu).map(|cpu| &mut cpu.private)
+        } else {
+            let slot = spi_index(intid).and_then(|index| self.routes.get_mut(index));
+            if let Some(route) = slot {
+                route.holder = vcpu as u16;
+            }
+            spi_bank(&mut self.spis, intid)
+        };
+        let Some(bank) = bank else {
+            return 0;
+        };
+        let progress = bank.list(bit, groups);
+        let mut register = u64::from(intid)
+            | u64::from(bank.priority(index)) << LR_PRIORITY_SHIFT
+            | state(progress);
+        if bank.is_group_one(bit) {
+            register |= LR_GROUP_ONE;
+        }
+        if bank.is_level(bit) {
+            register |= LR_EOI;
+        }
+        register
+    }
+
+    /// Whether an interrupt waits for the virtual CPU that would end its wait,
+    /// given the guest's priority mask and enables (`ICH_VMCR_EL2`; zero means
+    /// that they are not known).
+    pub fn has_pending(&self, vcpu: usize, vmcr: u64) -> bool {
+        let Some(cpu) = self.cpus.get(vcpu) else {
+            return false;
+        };
+        let (mask, enables) = match vmcr {
+            0 => (0xff, 3),
+            _ => (vmcr >> 24 & 0xff, vmcr as u32 & 3),
+        };
+        let groups = self.groups & enables;
+        let mut best = Best::new();
+        best.offer_all(&cpu.private, 0, cpu.private.waiting(groups));
+        for (index, bank) in self.spis.iter().enumerate() {
+            let waiting = bank.waiting(groups);
+            let mine = routed_to(&self.routes, vcpu, index, waiting & !bank.listed())
+                | held_by(&self.routes, vcpu, index, waiting & bank.listed());
+            best.offer_all(bank, index + 1, mine);
+        }
+        let [key, ..] = best.keys;
+        key != WORST && u64::from(key >> KEY_PRIORITY_SHIFT) < mask
+    }
+}
+
+/// Shares out `registers` between active and pending interrupts.
+fn share(
+    registers: usize,
+    active: &[u32; MAX_LIST_REGISTERS],
+    pending: &[u32; MAX_LIST_REGISTERS],
+    [actives, pendings]: [usize; 2],
+) -> (usize, usize) {
+    if actives + pendings <= registers {
+        return (actives, pendings);
+    }
+    let [active, ..] = active;
+    let [pending, ..] = pending;
+    let reserve = usize::from(pending >> KEY_PRIORITY_SHIFT < active >> KEY_PRIORITY_SHIFT);
+    let actives = actives.min(registers - reserve);
+    (actives, pendings.min(registers - actives))
+}
+
+const fn state(progress: Progress) -> u64 {
+    let pending = if progress.pending { LR_PENDING } else { 0 };
+    let active = if progress.active { LR_ACTIVE } else { 0 };
+    pending | active
+}
+
+/// Nobody holds the SPI any more. Says whether it goes to another virtual CPU
+/// than the one that did.
+fn release(routes: &mut [crate::Route], intid: u32, vcpu: usize) -> bool {
+    match spi_index(intid).and_then(|index| routes.get_mut(index)) {
+        Some(route) => {
+            route.holder = NOBODY;
+            usize::from(route.target) != vcpu
+        }
+        None => false,
+    }
+}
+
+/// Those of `bits` in SPI bank `bank` that are routed to the virtual CPU.
+fn routed_to(routes: &[crate::Route], vcpu: usize, bank: usize, bits: u32) -> u32 {
+    filter(routes, bank, bits, |route| {
+        usize::from(route.target) == vcpu
+    })
+}
+
+/// Those of `bits` in SPI bank `bank` that the virtual CPU holds.
+fn held_by(routes: &[crate::Route], vcpu: usize, bank: usize, bits: u32) -> u32 {
+    filter(routes, bank, bits, |route| {
+        let holder = if route.holder == NOBODY {
+            route.target
+        } else {
+            route.holder
+        };
+        usize::from(holder) == vcpu
+    })
+}
+
+fn filter(
+    routes: &[crate::Route],
+    bank: usize,
+    bits: u32,
+    keep: impl Fn(&crate::Route) -> bool,
+) -> u32 {
+    debug_assert!(bank < SPI_BANKS);
+    let mut kept = 0;
+    let mut rest = bits;
+    while rest != 0 {
+        let index = rest.trailing_zeros();
+        rest &= rest - 1;
+        if routes.get(bank * 32 + index as usize).is_some_and(&keep) {
+            kept |= 1 << index;
+        }
+    }
+    kept
+}
