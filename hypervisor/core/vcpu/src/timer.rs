@@ -34,6 +34,17 @@ pub fn lines(exit: &RecExit) -> Lines {
     }
 }
 
+/// The levels at tick `now`, as the timers were set at this exit.
+pub fn due(exit: &RecExit, now: u64) -> Lines {
+    let due = |control: u64, compare: u64| {
+        asserted(control) || (control & (ENABLE | IMASK) == ENABLE && now >= compare)
+    };
+    Lines {
+        virtual_: due(exit.cntv_ctl, exit.cntv_cval),
+        physical: due(exit.cntp_ctl, exit.cntp_cval),
+    }
+}
+
 /// The tick at which a waiting guest's next timer interrupt is due, in the
 /// past when one is asserted already; `None` when no timer will ever fire.
 pub fn next(exit: &RecExit) -> Option<u64> {

@@ -1,0 +1,315 @@
+//! From an exit to the next entry.
+
+use addr::Ipa;
+use rmi::v1_0::{RecEnter, RecExit, RecRun};
+use vcpu::host_call::{self, Call};
+use vcpu::{Action, Counters, Exit, Mmio, Policy, Stop, enter, timer};
+use vgic::{Cpu, Vgic};
+use vm_config::map;
+
+use crate::Pl011;
+
+/// What a guest's devices and host calls reach on the host's side.
+pub trait Host {
+    /// A byte for the console, by the UART or by a host call.
+    fn write(&mut self, byte: u8);
+
+    /// A byte from the console for a guest that asks by a host call.
+    fn read(&mut self) -> Option<u8> {
+        None
+    }
+
+    /// The guest marks a point in time.
+    fn mark(&mut self, _number: u64) {}
+
+    /// The guest reports its initial measurement as it got it from the RMM.
+    fn rim(&mut self, _rim: &[u8]) {}
+}
+
+/// What a board is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How exits are answered.
+    pub policy: Policy,
+    /// List registers that may be used.
+    pub list_registers: u8,
+    /// Priority bits that the virtual CPU interface implements.
+    pub priority_bits: u8,
+}
+
+/// What an exit asks of the loop that runs virtual CPUs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Nothing: enter again.
+    Resume,
+    /// Take the physical interrupt.
+    Interrupted,
+    /// Put memory behind a protected address.
+    Populate(Ipa),
+    /// Map shared memory behind an address of the unprotected half, or have the
+    /// guest take an external abort (`vcpu::enter::inject_sea`).
+    Share(Ipa),
+    /// Wait until [`Board::wakes`].
+    Wait,
+    /// Carry out a change of RIPAS, or refuse it (`vcpu::enter::reject_ripas`).
+    ConvertRipas {
+        /// First address.
+        base: Ipa,
+        /// First address past the end.
+        top: Ipa,
+        /// RIPAS asked for, as encoded.
+        value: u8,
+    },
+    /// Do not enter this virtual CPU until another one turns it on.
+    CpuOff,
+    /// Complete `CPU_ON`, before either is entered again.
+    CpuOn {
+        /// Index of the virtual CPU to turn on.
+        target: usize,
+    },
+    /// Complete `AFFINITY_INFO`, before the caller is entered again.
+    AffinityInfo {
+        /// Index of the virtual CPU asked about.
+        target: usize,
+    },
+    /// The VM ends.
+    Stop(Stop),
+}
+
+/// Accesses to addresses without a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Unknown {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Option<Mmio>,
+}
+
+/// One VM's devices.
+#[derive(Debug)]
+pub struct Board<'a> {
+    /// Exits so far.
+    pub counters: Counters,
+    /// Accesses that no device answered.
+    pub unknown: Unknown,
+    vgic: Vgic<'a>,
+    uart: Pl011,
+    policy: Policy,
+}
+
+impl<'a> Board<'a> {
+    /// The devices after a reset, with an interface for each of `cpus`.
+    pub fn new(cpus: &'a mut [Cpu], config: Config) -> Self {
+        Self {
+            counters: Counters::default(),
+            unknown: Unknown::default(),
+            vgic: Vgic::new(
+                cpus,
+                vgic::Config {
+                    list_registers: config.list_registers,
+                    priority_bits: config.priority_bits,
+                },
+            ),
+            uart: Pl011::default(),
+            policy: config.policy,
+        }
+    }
+
+    /// Brings the devices back to their reset state; the counters go on.
+    pub fn reset(&mut self) {
+        self.vgic.reset();
+        self.uart = Pl011::default();
+    }
+
+    /// Takes in an exit of virtual CPU `vcpu` and does what the devices can do
+    /// about it.
+    #[inline]
+    pub fn after_exit(&mut self, vcpu: usize, run: &mut RecRun, host: &mut impl Host) -> Request {
+        let RecRun { enter, exit } = run;
+        self.vgic.sync(vcpu, &exit.gicv3_lrs, exit.gicv3_hcr);
+        let lines = timer::lines(exit);
+        self.vgic.set_timers(vcpu, lines.virtual_, lines.physical);
+        enter::begin(enter);
+        let reason = vcpu::decode(exit, self.policy.shared_bit);
+        self.counters.count(&reason);
+        self.perform(vcpu, &reason, enter, exit, host)
+    }
+
+    #[inline]
+    fn perform(
+        &mut self,
+        vcpu: usize,
+        reason: &Exit,
+        enter: &mut RecEnter,
+        exit: &RecExit,
+        host: &mut impl Host,
+    ) -> Request {
+        match vcpu::step(reason, &self.policy) {
+            Action::HostCall { imm } => host_call(imm, enter, exit, host),
+            Action::Emulate(access) => self.emulate(access, enter, host),
+            Action::Resume => return Request::Resume,
+            Action::Interrupted => return Request::Interrupted,
+            Action::Populate(ipa) => return Request::Populate(ipa),
+            Action::Share(ipa) => return Request::Share(ipa),
+            Action::InjectSea => enter::inject_sea(enter),
+            Action::Wait if self.vgic.has_pending(vcpu, exit.gicv3_vmcr) => {}
+            Action::Wait => return Request::Wait,
+            Action::SendSgi { value, group } => self.vgic.send_sgi(vcpu, value, group),
+            Action::Deactivate { intid } => self.vgic.deactivate(vcpu, intid),
+            Action::ReadAs(value) => enter::register_read(enter, value),
+            Action::ConvertRipas { base, top, value } => {
+                return Request::ConvertRipas { base, top, value };
+            }
+            Action::CpuOff => return Request::CpuOff,
+            Action::CpuOn { target } => return Request::CpuOn { target },
+            Action::AffinityInfo { target } => return Request::AffinityInfo { target },
+            Action::Stop(stop) => return Request::Stop(stop),
+        }
+        Request::Resume
+    }
+
+    /// Writes what the next entry of the virtual CPU needs beside the answer to
+    /// its exit: the list registers, if they change.
+    #[inline]
+    pub fn before_enter(&mut self, vcpu: usize, enter: &mut RecEnter) {
+        if self.vgic.needs_load(vcpu) {
+            enter.gicv3_hcr = self.vgic.load(vcpu, &mut enter.gicv3_lrs);
+        }
+    }
+
+    /// Whether something changed for a virtual CPU that may be running.
+    pub fn wants_attention(&self, vcpu: usize) -> bool {
+        self.vgic.needs_load(vcpu)
+    }
+
+    /// Whether a virtual CPU that waits since `exit` has an interrupt to take at
+    /// tick `now`, timers that have come due since included.
+    pub fn wakes(&mut self, vcpu: usize, exit: &RecExit, now: u64) -> bool {
+        let due = timer::due(exit, now);
+        self.vgic.set_timers(vcpu, due.virtual_, due.physical);
+        self.vgic.has_pending(vcpu, exit.gicv3_vmcr)
+    }
+
+    /// A byte from the host for the UART; `false` if it has no room now.
+    pub fn receive(&mut self, byte: u8) -> bool {
+        let taken = self.uart.room() > 0 && self.uart.receive(byte);
+        self.vgic.set_spi(map::UART_INTID, self.uart.interrupt());
+        taken
+    }
+
+    #[inline]
+    fn emulate(&mut self, access: Mmio, enter: &mut RecEnter, host: &mut impl Host) {
+        match access.write {
+            None => {
+                let value = self.load(access);
+                enter::load_done(enter, value & access.width.mask());
+            }
+            Some(value) => {
+                self.store(access, value, host);
+                enter::store_done(enter);
+            }
+        }
+    }
+
+    #[inline]
+    fn load(&mut self, access: Mmio) -> u64 {
+        let bytes = access.width.bytes();
+        match self.locate(access.ipa) {
+            Place::Distributor(offset) => self.vgic.distributor_read(offset, bytes),
+            Place::Redistributor(offset) => self.vgic.redistributor_read(offset, bytes),
+            Place::Uart(offset) => {
+                let value = self.uart.read(offset);
+                if offset == 0 {
+                    self.vgic.set_spi(map::UART_INTID, self.uart.interrupt());
+                }
+                u64::from(value)
+            }
+            Place::Nothing => {
+                self.note(access);
+                0
+            }
+        }
+    }
+
+    fn store(&mut self, access: Mmio, value: u64, host: &mut impl Host) {
+        let bytes = access.width.bytes();
+        match self.locate(access.ipa) {
+            Place::Distributor(offset) => self.vgic.distributor_write(offset, bytes, value),
+            Place::Redistributor(offset) => self.vgic.redistributor_write(offset, bytes, value),
+            Place::Uart(offset) => {
+                if let Some(byte) = self.uart.write(offset, value as u32) {
+                    host.write(byte);
+                }
+                self.vgic.set_spi(map::UART_INTID, self.uart.interrupt());
+            }
+            Place::Nothing => self.note(access),
+        }
+    }
+
+    #[inline]
+    fn locate(&self, ipa: Ipa) -> Place {
+        let within = |base: Ipa, size: u64| ipa.offset_from(base).filter(|&at| at < size);
+        if let Some(offset) = within(map::GICD_BASE, map::GICD_SIZE) {
+            Place::Distributor(offset)
+        } else if let Some(offset) = within(map::UART_BASE, map::UART_SIZE) {
+            Place::Uart(offset)
+        } else if let Some(offset) =
+            within(map::GICR_BASE, map::GICR_STRIDE * self.vgic.cpus() as u64)
+        {
+            Place::Redistributor(offset)
+        } else {
+            Place::Nothing
+        }
+    }
+
+    fn note(&mut self, access: Mmio) {
+        self.unknown.count = self.unknown.count.wrapping_add(1);
+        self.unknown.first.get_or_insert(access);
+    }
+}
+
+enum Place {
+    Distributor(u64),
+    Redistributor(u64),
+    Uart(u64),
+    Nothing,
+}
+
+/// Answers a host call.
+#[inline]
+fn host_call(imm: u16, enter: &mut RecEnter, exit: &RecExit, host: &mut impl Host) {
+    match host_call::decode(imm, &exit.gprs) {
+        Call::Nop => enter::echo(enter, exit),
+        Call::ConsoleWrite => {
+            let mut taken = 0;
+            for byte in rsi::host_call::unpack(&exit.gprs) {
+                host.write(byte);
+                taken += 1;
+            }
+            enter::set_first(enter, taken);
+        }
+        Call::ConsoleRead => {
+            let mut bytes = [0; rsi::host_call::CONSOLE_BYTES];
+            let mut count = 0;
+            for (slot, byte) in bytes.iter_mut().zip(core::iter::from_fn(|| host.read())) {
+                *slot = byte;
+                count += 1;
+            }
+            let bytes = bytes.get(..count).unwrap_or_default();
+            rsi::host_call::pack(&mut enter.gprs, bytes);
+        }
+        Call::ReportRim => {
+            enter::echo(enter, exit);
+            match host_call::reported_rim(&exit.gprs) {
+                Some((rim, length)) => host.rim(rim.get(..length).unwrap_or_default()),
+                None => enter::set_first(enter, rsi::host_call::UNKNOWN),
+            }
+        }
+        Call::Mark { number } => {
+            enter::echo(enter, exit);
+            host.mark(number);
+        }
+        Call::Rhi { fid } => enter::set_first(enter, host_call::rhi(fid)),
+        Call::Unknown => enter::set_first(enter, rsi::host_call::UNKNOWN),
+    }
+}
