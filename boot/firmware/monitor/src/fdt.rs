@@ -87,7 +87,7 @@ pub fn prepare(blob: &[u8], rmm: Option<PhysRange>) -> Result<Machine, FdtError>
     tree.root.add_child(psci()?);
     if let Some(nodes) = tree.root.child_mut("cpus") {
         for node in nodes.children_mut() {
-            if (&*node).name_without_address() == "cpu" {
+            if node.name_without_address() == "cpu" {
                 node.add_property(DeviceTreeProperty::new("enable-method", "psci")?);
             }
         }
