@@ -1,6 +1,7 @@
 //! The VMs of the plan, one after the other.
 
 use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
+use devices::{Board, Config};
 use entry::BootInfo;
 use heapless::Vec;
 use realm::rim::{PageSource, Rim};
@@ -9,13 +10,14 @@ use report::summary::{Exits, Outcome};
 use rmi::client::{Calls, Contents, Rmi};
 use rmi::rtt::IpaSpace;
 use rmi::v1_0::HashAlgo;
+use vcpu::{Counters, Policy};
 use vm_config::{Hash, MAX_VMS, Name, Plan, RamRequests, VmKind, VmPlan};
 
-use crate::arch::{sha256::CpuSha256, smc::SmcConduit};
+use crate::arch::{sha256::CpuSha256, smc::SmcConduit, timer};
 use crate::host::Host;
 use crate::memory::{Ram, RunPage, phys};
 use crate::rmm::Rmm;
-use crate::run::{self, Ended, Guest};
+use crate::run::{Ended, Loop, Services};
 
 /// Pages copied into a Realm between two looks at the clock.
 const PAGES_PER_STEP: usize = 512;
@@ -104,7 +106,7 @@ struct Life<'a> {
     id: VmId,
 }
 
-impl Life<'_> {
+impl<'a> Life<'a> {
     fn run(&self, ram: &mut Ram, host: &mut Host, result: &mut Finished) {
         result.outcome = Outcome::Crashed;
         let name = &self.vm.name;
@@ -128,7 +130,7 @@ impl Life<'_> {
     }
 
     /// Builds, runs and takes down, as often as the description allows.
-    fn live(&self, realm: &mut HostRealm<'_>, ram: &mut Ram, host: &mut Host, end: &mut Finished) {
+    fn live(&self, realm: &mut HostRealm<'a>, ram: &mut Ram, host: &mut Host, end: &mut Finished) {
         let name = &self.vm.name;
         let Some(mut page) = RunPage::new(ram) else {
             log::error!("Realm {name}: no RAM for its run page");
@@ -139,12 +141,7 @@ impl Life<'_> {
                 Some(ended) => ended,
                 None => {
                     log::info!("Realm {name} runs");
-                    let mut guest = Guest::new(self.vm);
-                    let ended = run::run(realm, &mut guest, &mut page, ram, host);
-                    guest.output.flush();
-                    end.exits = add(end.exits, guest.exits);
-                    end.rim_reported = guest.rim_reported.or(end.rim_reported.take());
-                    ended
+                    self.enter(realm, &mut page, ram, host, end)
                 }
             };
             log::info!("Realm {name}: {ended}");
@@ -160,11 +157,60 @@ impl Life<'_> {
         end.rim = self.rim(realm);
     }
 
+    /// Runs the Realm, which is built, to its end.
+    fn enter(
+        &self,
+        realm: &mut HostRealm<'a>,
+        page: &mut RunPage,
+        ram: &mut Ram,
+        host: &mut Host,
+        end: &mut Finished,
+    ) -> Ended {
+        let vm = self.vm;
+        page.clear();
+        let mut cpus = [vgic::Cpu::default()];
+        let policy = Policy {
+            ram: vm.memory,
+            shared_bit: vm_config::map::shared_bit(vm.ipa_bits),
+            vcpus: cpus.len(),
+        };
+        let config = Config {
+            policy,
+            list_registers: self.rmm.list_registers(),
+            priority_bits: crate::arch::gic::virtual_priority_bits(),
+        };
+        let mut board = Board::new(&mut cpus, config);
+        let mut services = Services::new(host);
+        let ended = Loop {
+            rmi: self.rmi,
+            realm,
+            board: &mut board,
+            services: &mut services,
+            page,
+            ram,
+        }
+        .run();
+        services.output.flush();
+        end.rim_reported = services.rim.or(end.rim_reported.take());
+        add(&mut end.exits, &board.counters);
+        ended
+    }
+
     /// Builds the Realm; returns why it came to nothing.
     fn build(&self, realm: &mut HostRealm<'_>, ram: &mut Ram, host: &mut Host) -> Option<Ended> {
         let mut told = 0;
+        let mut before = 0;
         loop {
-            match realm.advance(ram, PAGES_PER_STEP) {
+            let started = timer::now();
+            let step = realm.advance(ram, PAGES_PER_STEP);
+            if let (Some(bench), Ok(now)) = (host.bench, &step) {
+                let pages = now.done.saturating_sub(before);
+                if pages > 0 {
+                    bench.measured(timer::now() - started, pages);
+                }
+                before = now.done;
+            }
+            match step {
                 Ok(now) if now.ready => return None,
                 Ok(now) => {
                     let quarters = 4 * now.done / now.total.max(1);
@@ -267,14 +313,12 @@ impl PageSource for Bundle {
     }
 }
 
-fn add(a: Exits, b: Exits) -> Exits {
-    Exits {
-        sync: a.sync + b.sync,
-        irq: a.irq + b.irq,
-        fiq: a.fiq + b.fiq,
-        psci: a.psci + b.psci,
-        ripas_change: a.ripas_change + b.ripas_change,
-        host_call: a.host_call + b.host_call,
-        serror: a.serror + b.serror,
-    }
+fn add(exits: &mut Exits, more: &Counters) {
+    exits.sync += more.sync;
+    exits.irq += more.irq;
+    exits.fiq += more.fiq;
+    exits.psci += more.psci;
+    exits.ripas_change += more.ripas_change;
+    exits.host_call += more.host_call;
+    exits.serror += more.serror;
 }

@@ -1,50 +1,32 @@
 //! The vCPU loop: enter, look at the exit, act.
+//!
+//! What an exit means is decided by `vcpu` and `devices`; what is left to do
+//! here touches the machine: memory for the Realm, waiting, interrupts, the
+//! console.
 
 use core::fmt;
 
 use addr::Ipa;
+use devices::{Board, Request};
 use heapless::Vec;
-use realm::{Fault, RipasAnswer};
-use report::summary::{Exits, Outcome};
-use rmi::client::RmiError;
+use realm::{Fault, RealmError, RipasAnswer};
+use report::summary::Outcome;
+use rmi::client::{PsciAnswer, Rmi, RmiError};
 use rmi::rtt::Ripas;
-use rmi::v1_0::{ENTER_FLAG_INJECT_SEA, ENTER_FLAG_RIPAS_RESPONSE, ExitReason, RecRun};
-use rsi::{host_call, psci};
-use vm_config::VmPlan;
+use rmi::v1_0::RecRun;
+use vcpu::{Stop, enter};
 
+use crate::arch::{smc::SmcConduit, timer};
 use crate::host::Host;
 use crate::machine::HostRealm;
 use crate::memory::{Ram, RunPage};
 use crate::output::Output;
 
-/// What the host keeps of a guest while it runs.
-pub struct Guest {
-    /// Its console output.
-    pub output: Output,
-    /// Its exits.
-    pub exits: Exits,
-    /// The RIM it reported.
-    pub rim_reported: Option<Vec<u8, 64>>,
-}
-
-impl Guest {
-    /// A guest that has not run.
-    pub fn new(_vm: &VmPlan) -> Self {
-        Self {
-            output: Output::new(None),
-            exits: Exits::default(),
-            rim_reported: None,
-        }
-    }
-}
-
 /// How a guest ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// It turned itself off.
-    Off,
-    /// It asked for a reset.
-    Reset,
+    /// Of its own.
+    Stopped(Stop),
     /// The deadline came.
     Killed,
     /// It could not be built.
@@ -53,23 +35,16 @@ pub enum Ended {
     NotEntered(RmiError),
     /// It touched what nobody can provide.
     Fault(Fault),
-    /// An exit that nothing answers.
-    Unanswered {
-        /// The reason as the RMM gave it.
-        reason: u64,
-        /// The syndrome.
-        esr: u64,
-        /// The address.
-        ipa: Ipa,
-    },
+    /// It turned its only vCPU off.
+    NoCpuLeft,
 }
 
 impl Ended {
     /// The word for the summary.
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Off => Outcome::Off,
-            Self::Reset => Outcome::Reset,
+            Self::Stopped(Stop::Off) => Outcome::Off,
+            Self::Stopped(Stop::Reset) => Outcome::Reset,
             Self::Killed => Outcome::Killed,
             _ => Outcome::Crashed,
         }
@@ -79,172 +54,203 @@ impl Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off => f.write_str("off"),
-            Self::Reset => f.write_str("asks for a reset"),
-            Self::Killed => f.write_str("killed: its time is up"),
-            Self::NotBuilt => f.write_str("not built"),
-            Self::NotEntered(error) => {
-                write!(f, "stopped: the RMM answered REC_ENTER with {error}")
-            }
+            Self::Stopped(stop) => stop.fmt(f),
+            Self::Killed => f.write_str("killed, for its time is up"),
+            Self::NotBuilt => f.write_str("it was not built"),
+            Self::NotEntered(error) => write!(f, "stopped, for REC_ENTER gave {error}"),
             Self::Fault(fault) => write!(f, "stopped: {fault}"),
-            Self::Unanswered { reason, esr, ipa } => write!(
-                f,
-                "stopped: nothing answers exit reason {reason}, syndrome {esr:#x}, at {ipa}"
-            ),
+            Self::NoCpuLeft => f.write_str("stopped, for it has turned its last vCPU off"),
         }
     }
 }
 
-/// Runs a guest to its end.
-pub fn run(
-    realm: &mut HostRealm<'_>,
-    guest: &mut Guest,
-    page: &mut RunPage,
-    ram: &mut Ram,
-    host: &mut Host,
-) -> Ended {
-    loop {
-        if let Err(error) = realm.enter(0, page.granule()) {
-            return Ended::NotEntered(error);
+impl From<RealmError> for Ended {
+    fn from(error: RealmError) -> Self {
+        Self::Fault(Fault::Failed(error))
+    }
+}
+
+/// What a guest wants of the host's console, and what it reports.
+pub struct Services<'h> {
+    /// Its console output.
+    pub output: Output,
+    /// The RIM it reported.
+    pub rim: Option<Vec<u8, 64>>,
+    host: &'h mut Host,
+}
+
+impl<'h> Services<'h> {
+    /// Services of `host` for one guest.
+    pub fn new(host: &'h mut Host) -> Self {
+        Self {
+            output: Output::new(host.bench),
+            rim: None,
+            host,
         }
-        let run = page.get();
-        run.enter.flags = 0;
-        let acted = match ExitReason::from_raw(run.exit.exit_reason) {
-            Some(ExitReason::HostCall) => {
-                guest.exits.host_call += 1;
-                host_call(run, guest, host)
-            }
-            Some(ExitReason::Irq) => {
-                guest.exits.irq += 1;
-                host.take_interrupts();
-                Ok(())
-            }
-            Some(ExitReason::Fiq) => {
-                guest.exits.fiq += 1;
-                Ok(())
-            }
-            Some(ExitReason::Psci) => {
-                guest.exits.psci += 1;
-                psci_call(run)
-            }
-            Some(ExitReason::RipasChange) => {
-                guest.exits.ripas_change += 1;
-                ripas_change(realm, run, ram)
-            }
-            Some(ExitReason::Sync) => {
-                guest.exits.sync += 1;
-                sync(realm, run, ram, host)
-            }
-            Some(ExitReason::SError) => {
-                guest.exits.serror += 1;
-                Err(unanswered(run))
-            }
-            None => Err(unanswered(run)),
+    }
+}
+
+impl devices::Host for Services<'_> {
+    #[inline]
+    fn write(&mut self, byte: u8) {
+        self.output.put(byte);
+    }
+
+    fn read(&mut self) -> Option<u8> {
+        self.host.input()
+    }
+
+    fn mark(&mut self, number: u64) {
+        if let Some(bench) = self.host.bench {
+            bench.mark(number);
+        }
+    }
+
+    fn rim(&mut self, rim: &[u8]) {
+        self.rim = Vec::from_slice(rim).ok();
+    }
+}
+
+/// One vCPU and all it needs while it runs.
+pub struct Loop<'l, 'r, 'b, 'h> {
+    /// The RMM.
+    pub rmi: &'r Rmi<SmcConduit>,
+    /// The Realm.
+    pub realm: &'l mut HostRealm<'r>,
+    /// Its devices.
+    pub board: &'l mut Board<'b>,
+    /// Its console.
+    pub services: &'l mut Services<'h>,
+    /// Its run page.
+    pub page: &'l mut RunPage,
+    /// Where its memory comes from.
+    pub ram: &'l mut Ram,
+}
+
+/// The vCPU that runs: Realms have one yet.
+const VCPU: usize = 0;
+
+impl Loop<'_, '_, '_, '_> {
+    /// Runs the guest to its end.
+    pub fn run(&mut self) -> Ended {
+        let bench = self.services.host.bench;
+        let Some(rec) = self.realm.rec(VCPU as u32) else {
+            return Ended::NotBuilt;
         };
-        if let Err(ended) = acted {
-            return ended;
-        }
-        if host.is_late() {
-            return Ended::Killed;
-        }
-    }
-}
-
-fn unanswered(run: &RecRun) -> Ended {
-    Ended::Unanswered {
-        reason: run.exit.exit_reason,
-        esr: run.exit.esr,
-        ipa: fault_ipa(run),
-    }
-}
-
-fn fault_ipa(run: &RecRun) -> Ipa {
-    Ipa::new((run.exit.hpfar & 0xff_ffff_fff0) << 8 | run.exit.far & 0xfff)
-}
-
-fn host_call(run: &mut RecRun, guest: &mut Guest, host: &mut Host) -> Result<(), Ended> {
-    let (enter, exit) = (&mut run.enter, &run.exit);
-    enter.gprs = exit.gprs;
-    match exit.imm as u16 {
-        host_call::CONSOLE_WRITE => {
-            host_call::unpack(&exit.gprs).for_each(|byte| guest.output.put(byte));
-        }
-        host_call::CONSOLE_READ => {
-            let mut bytes = Vec::<u8, { host_call::CONSOLE_BYTES }>::new();
-            while !bytes.is_full() {
-                let Some(byte) = host.input() else { break };
-                let _ = bytes.push(byte);
+        let (rmi, page) = (self.rmi, self.page.granule());
+        loop {
+            self.board.before_enter(VCPU, &mut self.page.get().enter);
+            if let Err(error) = rmi.rec_enter(rec, page) {
+                return Ended::NotEntered(error);
             }
-            host_call::pack(&mut enter.gprs, &bytes);
-        }
-        host_call::REPORT_RIM => {
-            let bytes = host_call::unpack(&exit.gprs).take(64);
-            guest.rim_reported = Some(bytes.collect());
-        }
-        host_call::NOP | host_call::MARK => {}
-        _ => enter.gprs[0] = host_call::UNKNOWN,
-    }
-    Ok(())
-}
-
-fn psci_call(run: &RecRun) -> Result<(), Ended> {
-    match run.exit.gprs[0] as u32 {
-        psci::SYSTEM_OFF => Err(Ended::Off),
-        psci::SYSTEM_RESET => Err(Ended::Reset),
-        psci::CPU_SUSPEND_32 | psci::CPU_SUSPEND_64 => Ok(()),
-        _ => Err(unanswered(run)),
-    }
-}
-
-fn ripas_change(realm: &mut HostRealm<'_>, run: &mut RecRun, ram: &mut Ram) -> Result<(), Ended> {
-    let (base, top) = (Ipa::new(run.exit.ripas_base), Ipa::new(run.exit.ripas_top));
-    let ripas = Ripas::from_raw(run.exit.ripas_value).ok_or(unanswered(run))?;
-    match realm.ripas_change(ram, 0, base, top, ripas) {
-        Ok(RipasAnswer::Accept { .. }) => {}
-        Ok(RipasAnswer::Reject) => run.enter.flags |= ENTER_FLAG_RIPAS_RESPONSE,
-        Err(error) => return Err(Ended::Fault(Fault::Failed(error))),
-    }
-    Ok(())
-}
-
-fn sync(
-    realm: &mut HostRealm<'_>,
-    run: &mut RecRun,
-    ram: &mut Ram,
-    host: &mut Host,
-) -> Result<(), Ended> {
-    let ipa = fault_ipa(run);
-    match run.exit.esr >> 26 {
-        0x01 => {
-            let until = [
-                (run.exit.cntv_ctl, run.exit.cntv_cval),
-                (run.exit.cntp_ctl, run.exit.cntp_cval),
-            ];
-            let until = until
-                .iter()
-                .filter(|(ctl, _)| ctl & 3 == 1)
-                .map(|(_, cval)| *cval)
-                .min();
-            host.sleep(until);
-            Ok(())
-        }
-        0x20 | 0x24 => {
-            let space = realm.spec().ipa;
-            if ipa < space.unprotected_base() {
-                return realm
-                    .populate_on_fault(ram, ipa)
-                    .map(|_| ())
-                    .map_err(Ended::Fault);
+            let run = self.page.get();
+            if let Some(bench) = bench {
+                bench.exited(&run.exit);
             }
-            match realm.share_on_fault(ram, ipa) {
-                Ok(_) => Ok(()),
-                Err(Fault::NotShared(_)) => {
-                    run.enter.flags |= ENTER_FLAG_INJECT_SEA;
-                    Ok(())
+            match self.board.after_exit(VCPU, run, self.services) {
+                Request::Resume => {}
+                request => {
+                    if let Err(ended) = self.perform(request) {
+                        return ended;
+                    }
                 }
-                Err(fault) => Err(Ended::Fault(fault)),
             }
         }
-        _ => Err(unanswered(run)),
+    }
+
+    /// Does what `devices` cannot.
+    fn perform(&mut self, request: Request) -> Result<(), Ended> {
+        let vcpu = VCPU as u32;
+        match request {
+            Request::Resume => Ok(()),
+            Request::Interrupted => self.interrupted(),
+            Request::Populate(ipa) => self.populate(ipa),
+            Request::Share(ipa) => self.share(ipa),
+            Request::Wait => self.wait(),
+            Request::ConvertRipas { base, top, value } => self.convert(base, top, value),
+            Request::CpuOff => Err(Ended::NoCpuLeft),
+            Request::CpuOn { target } => {
+                let answer = PsciAnswer::Denied;
+                Ok(self.realm.psci_complete(vcpu, target as u32, answer)?)
+            }
+            Request::AffinityInfo { target } => {
+                let answer = PsciAnswer::Success;
+                Ok(self.realm.psci_complete(vcpu, target as u32, answer)?)
+            }
+            Request::Stop(stop) => Err(Ended::Stopped(stop)),
+        }
+    }
+
+    /// Takes the physical interrupt that ended the guest's turn.
+    fn interrupted(&mut self) -> Result<(), Ended> {
+        let host = &mut *self.services.host;
+        host.take_interrupts();
+        self.feed();
+        match self.services.host.is_late() {
+            true => Err(Ended::Killed),
+            false => Ok(()),
+        }
+    }
+
+    /// Gives the guest's UART what came in, as far as it has room.
+    fn feed(&mut self) {
+        while let Some(byte) = self.services.host.peek_input() {
+            if !self.board.receive(byte) {
+                return;
+            }
+            self.services.host.input();
+        }
+    }
+
+    /// Sleeps until there is something for the guest to do.
+    fn wait(&mut self) -> Result<(), Ended> {
+        self.services.output.flush();
+        loop {
+            self.feed();
+            let exit = &self.page.get().exit;
+            if self.board.wakes(VCPU, exit, timer::now()) {
+                return Ok(());
+            }
+            let host = &mut *self.services.host;
+            if host.is_late() {
+                return Err(Ended::Killed);
+            }
+            host.sleep(vcpu::timer::next(exit));
+        }
+    }
+
+    fn populate(&mut self, ipa: Ipa) -> Result<(), Ended> {
+        let pages = self.realm.populate_on_fault(self.ram, ipa);
+        let pages = pages.map_err(Ended::Fault)?;
+        if let Some(bench) = self.services.host.bench {
+            bench.populated(pages);
+        }
+        Ok(())
+    }
+
+    fn share(&mut self, ipa: Ipa) -> Result<(), Ended> {
+        match self.realm.share_on_fault(self.ram, ipa) {
+            Ok(_) => Ok(()),
+            Err(Fault::NotShared(_)) => {
+                enter::inject_sea(&mut self.page.get().enter);
+                Ok(())
+            }
+            Err(fault) => Err(Ended::Fault(fault)),
+        }
+    }
+
+    fn convert(&mut self, base: Ipa, top: Ipa, value: u8) -> Result<(), Ended> {
+        let answer = match Ripas::from_raw(value.into()) {
+            Some(ripas) => {
+                let vcpu = VCPU as u32;
+                self.realm.ripas_change(self.ram, vcpu, base, top, ripas)?
+            }
+            None => RipasAnswer::Reject,
+        };
+        let run: &mut RecRun = self.page.get();
+        if answer == RipasAnswer::Reject {
+            enter::reject_ripas(&mut run.enter);
+        }
+        Ok(())
     }
 }
