@@ -1,15 +1,61 @@
-//! `cargo xtask lint`.
+//! `cargo xtask lint`: formatting, clippy for host and target, house rules.
 
-use anyhow::{Result, bail};
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::{build, lint, paths};
 
 /// Options of `lint`.
 #[derive(Args, Clone, Debug)]
-pub struct Options {}
+pub struct Options {
+    /// Only the house rules: takes a second.
+    #[arg(long)]
+    pub house: bool,
+}
 
-/// Runs the command.
-pub fn run(_options: &Options) -> Result<Exit> {
-    bail!("lint comes in a moment")
+/// The packages that exist only on the target.
+const BARE_METAL: [&str; 4] = ["suzerain", "monitor", "rmm", "guests"];
+
+/// Runs the command. Everything is checked even if something fails.
+pub fn run(options: &Options) -> Result<Exit> {
+    let mut good = true;
+    for finding in lint::check(&paths::workspace())? {
+        println!("{finding}");
+        good = false;
+    }
+    report("house rules", good);
+    if !options.house {
+        for (name, args) in steps() {
+            let fine = build::cargo()
+                .args(&args)
+                .stdin(Stdio::null())
+                .status()
+                .context("cannot start cargo")?
+                .success();
+            report(name, fine);
+            good &= fine;
+        }
+    }
+    Ok(if good { Exit::Good } else { Exit::Failed })
+}
+
+fn report(name: &str, good: bool) {
+    println!("{} {name}", if good { "ok    " } else { "failed" });
+}
+
+fn steps() -> [(&'static str, Vec<&'static str>); 3] {
+    let host = ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"];
+    let mut target = vec!["clippy", "--quiet", "--target", build::TARGET];
+    for package in BARE_METAL {
+        target.extend(["--package", package]);
+    }
+    target.extend(["--", "-D", "warnings"]);
+    [
+        ("formatting", vec!["fmt", "--all", "--check"]),
+        ("clippy, host", host.to_vec()),
+        ("clippy, target", target),
+    ]
 }
