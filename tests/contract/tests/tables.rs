@@ -82,7 +82,7 @@ fn a_block_is_folded_used_split_and_taken_apart() {
 
 #[test]
 fn a_block_of_pages_out_of_order_does_not_fold() {
-    let (mut host, mut realm, _) = with_block();
+    let (host, mut realm, _) = with_block();
     let swap = [RAM, RAM + 0x1000];
     let taken: Vec<u64> = swap
         .iter()
