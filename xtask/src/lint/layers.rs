@@ -61,7 +61,8 @@ impl Layer {
 
     fn may_use(self, other: Self) -> bool {
         match self {
-            Self::Abi | Self::Core | Self::Entry | Self::Guests => other == Self::Abi,
+            Self::Abi | Self::Entry | Self::Guests => other == Self::Abi,
+            Self::Core => matches!(other, Self::Abi | Self::Core),
             Self::Firmware => matches!(other, Self::Abi | Self::Firmware),
             Self::Hypervisor => matches!(other, Self::Abi | Self::Core | Self::Entry),
             Self::Contract => matches!(other, Self::Abi | Self::Core | Self::Firmware),

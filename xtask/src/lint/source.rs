@@ -272,15 +272,27 @@ fn touches_registers(path: &str) -> bool {
     }
 }
 
-/// Collects the lines with `unsafe`, inside macros too.
+/// Collects the lines with unsafe code, inside macros too: the word itself,
+/// assembly outside functions, and a module that opts in for what a macro of
+/// another module expands to.
 fn walk(tokens: TokenStream, source: &mut Source) {
+    let mut opts_in = false;
     for token in tokens {
         match token {
-            TokenTree::Ident(ident) if ident == "unsafe" => {
-                source.unsafe_lines.push(ident.span().start().line);
+            TokenTree::Ident(ident) => {
+                if ident == "unsafe" || ident == "global_asm" {
+                    source.unsafe_lines.push(ident.span().start().line);
+                }
+                opts_in = ident == "expect" || ident == "allow";
             }
-            TokenTree::Group(group) => walk(group.stream(), source),
-            _ => {}
+            TokenTree::Group(group) => {
+                if opts_in && has_word(&group.stream(), "unsafe_code") {
+                    source.unsafe_lines.push(group.span().start().line);
+                }
+                walk(group.stream(), source);
+                opts_in = false;
+            }
+            _ => opts_in = false,
         }
     }
 }

@@ -127,6 +127,11 @@ fn unsafe_is_seen_in_macros_and_attributes_but_not_in_words() {
     assert_eq!(lines("fn f() { unsafe { g() } }\n"), [1]);
     assert_eq!(lines("m! {\n unsafe { g() }\n}\n"), [2]);
     assert_eq!(lines("#[unsafe(no_mangle)]\nfn f() {}\n"), [1]);
+    assert_eq!(lines("core::arch::global_asm!(\"nop\");\n"), [1]);
+    assert_eq!(
+        lines("#![expect(unsafe_code, reason = \"r\")]\nm!();\n"),
+        [1]
+    );
     assert_eq!(
         lines("#![forbid(unsafe_code)] // unsafe\nconst S: &str = \"unsafe\";\n"),
         [0; 0]
@@ -189,10 +194,7 @@ fn the_layers_allow_what_is_written_and_nothing_else() {
             "hypervisor/abi/rmi/Cargo.toml",
             "hypervisor/core/realm/Cargo.toml",
         ),
-        (
-            "hypervisor/core/realm/Cargo.toml",
-            "hypervisor/core/vcpu/Cargo.toml",
-        ),
+        ("hypervisor/core/realm/Cargo.toml", "boot/entry/Cargo.toml"),
         (
             "hypervisor/core/realm/Cargo.toml",
             "boot/firmware/rmm-core/Cargo.toml",
