@@ -11,6 +11,18 @@ use std::io::Write;
 /// What runs first: see the script.
 const INIT: &str = include_str!("init.sh");
 
+/// What busybox's init starts when there is a person at the console. The `-`
+/// makes the console the controlling terminal.
+const INITTAB: &str = "ttyAMA0::once:-/bin/console\n";
+
+/// A shell, and the end of the run when it ends.
+const CONSOLE: &str = "#!/bin/busybox sh
+export HOME=/root TERM=vt100 PS1='guest:\\w# '
+cd /root
+/bin/busybox sh
+exec /bin/busybox poweroff
+";
+
 const EXECUTABLE: u32 = 0o755;
 
 /// A thing in the archive.
@@ -25,25 +37,21 @@ enum Entry<'a> {
 /// The archive around `busybox`, a statically linked arm64 program.
 pub fn build(busybox: &[u8]) -> Result<Vec<u8>> {
     check_program(busybox)?;
-    let stop = |how: &str| format!("#!/bin/busybox sh\nexec /bin/busybox {how} -f\n");
-    let (poweroff, reboot) = (stop("poweroff"), stop("reboot"));
     let entries = [
         ("bin", Entry::Directory),
         ("dev", Entry::Directory),
+        ("etc", Entry::Directory),
         ("mnt", Entry::Directory),
         ("proc", Entry::Directory),
         ("root", Entry::Directory),
-        ("sbin", Entry::Directory),
         ("sys", Entry::Directory),
         ("tmp", Entry::Directory),
         // The kernel opens the console before anything is mounted on /dev.
         ("dev/console", Entry::Device(5, 1)),
         ("bin/busybox", Entry::File(busybox)),
         ("bin/sh", Entry::Link("busybox")),
-        // Busybox's own would signal an init that this system does not have.
-        ("sbin/poweroff", Entry::File(poweroff.as_bytes())),
-        ("sbin/halt", Entry::File(poweroff.as_bytes())),
-        ("sbin/reboot", Entry::File(reboot.as_bytes())),
+        ("bin/console", Entry::File(CONSOLE.as_bytes())),
+        ("etc/inittab", Entry::File(INITTAB.as_bytes())),
         ("init", Entry::File(INIT.as_bytes())),
     ];
     let mut archive = Vec::new();
