@@ -1,6 +1,7 @@
 //! Accesses that may fail: a fault becomes a value.
 #![expect(unsafe_code, reason = "touches addresses that may abort")]
 
+use crate::bits;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A synchronous exception that a guarded access took.
@@ -78,14 +79,21 @@ pub fn read(address: u64) -> Result<u64, Fault> {
     })
 }
 
-/// Writes eight bytes outside the payload's own memory.
+/// Writes eight bytes where the payload has no object of its own: to devices,
+/// to the shared half, or where no memory is.
 ///
-/// # Safety
+/// # Panics
 ///
-/// 1. No Rust object lives at `address`.
-pub unsafe fn write(address: u64, value: u64) -> Result<(), Fault> {
+/// If `address` lies in the payload's image or stack.
+pub fn write(address: u64, value: u64) -> Result<(), Fault> {
+    let own = vm_config::map::RAM_BASE.raw()..bits::SCRATCH;
+    assert!(
+        !own.contains(&address) && !own.contains(&address.saturating_add(7)),
+        "{address:#x} is the payload's own memory"
+    );
     run(|| {
-        // SAFETY: condition 1 of the caller; a fault skips the store.
+        // SAFETY: no Rust object lives at `address`, as checked above: image and
+        // stack end below SCRATCH. A fault skips the store.
         unsafe {
             core::arch::asm!("str {0}, [{1}]", in(reg) value, in(reg) address, options(nostack));
         }

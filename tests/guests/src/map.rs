@@ -1,7 +1,8 @@
 //! Stage 1: 1 GiB blocks, one to one, for the 8 GiB a 33-bit IPA space has.
 //!
 //! Private half: devices have no business there, RAM starts at 1 GiB.
-//! Unprotected half: the same places again, never executable.
+//! Unprotected half: the same places again, never executable. One block past
+//! it lets a payload touch what lies outside its address space.
 
 const VALID_BLOCK: u64 = 0b01;
 const ATTR_NORMAL: u64 = 0 << 2;
@@ -28,7 +29,7 @@ const fn block(index: u64) -> u64 {
 const fn table() -> Table {
     let mut entries = [0; 512];
     let mut index = 0;
-    while index < 8 {
+    while index < 9 {
         entries[index] = block(index as u64);
         index += 1;
     }
