@@ -42,11 +42,12 @@ impl Host {
         let timers = platform.timer;
         let timer = intid(timers.hyp_physical);
         // While a Realm runs, its timers are the CPU's: without these two at the
-        // GIC, its ticks would end no turn.
-        for guest in [timers.physical, timers.virtual_] {
-            if let Some(guest) = intid(guest) {
-                gic.enable(guest)?;
-            }
+        // GIC, its ticks would end no turn. The same goes for the maintenance
+        // interrupt of its virtual CPU interface.
+        let maintenance = platform.gic.maintenance_intid;
+        let of_guests = [Some(timers.physical), Some(timers.virtual_), maintenance];
+        for guest in of_guests.into_iter().flatten().filter_map(intid) {
+            gic.enable(guest)?;
         }
         if let Some(timer) = timer {
             gic.enable(timer)?;

@@ -7,9 +7,9 @@ use crate::console;
 
 /// Bytes of a line that are gathered before they are written.
 const LINE: usize = 256;
-/// A line that starts with this marks the point that benches measure to: a
-/// payload without host calls (Linux's /init) has no other way to say so.
-const MARK: &[u8] = b"SUZERAIN-MARK 1";
+/// A line that starts with this marks the point that benches measure to:
+/// Linux's /init can make no host call to say so.
+const MARK: &[u8] = b"SUZERAIN-GUEST: init started";
 
 /// Output of one VM.
 pub struct Output {
