@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
+use indicatif::ProgressBar;
 
 use crate::image::Flat;
 use crate::paths;
@@ -58,6 +60,7 @@ pub fn elf(program: Program<'_>) -> Result<PathBuf> {
         .spawn()
         .context("cannot start cargo")?;
     let stdout = child.stdout.take().context("cargo gave no output")?;
+    let step = Step::start(bin);
     let mut found = None;
     for message in Message::parse_stream(std::io::BufReader::new(stdout)) {
         if let Message::CompilerArtifact(artifact) =
@@ -68,10 +71,39 @@ pub fn elf(program: Program<'_>) -> Result<PathBuf> {
             found = Some(file.into_std_path_buf());
         }
     }
+    step.finish();
     if !child.wait().context("cargo was lost")?.success() {
         bail!("{bin} (package {package}) does not build; cargo's messages are above");
     }
     found.with_context(|| format!("package {package} has no program {bin}"))
+}
+
+/// A build that takes long says so; most have nothing to do.
+struct Step {
+    bar: ProgressBar,
+    text: String,
+    begun: Instant,
+}
+
+impl Step {
+    fn start(bin: &str) -> Self {
+        let text = format!("building {bin}");
+        let bar = ProgressBar::new_spinner().with_message(text.clone());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self {
+            bar,
+            text,
+            begun: Instant::now(),
+        }
+    }
+
+    fn finish(self) {
+        let took = self.begun.elapsed();
+        if self.bar.is_hidden() && took > Duration::from_secs(3) {
+            eprintln!("{}: {:.0} s", self.text, took.as_secs_f64());
+        }
+        self.bar.finish_and_clear();
+    }
 }
 
 /// Builds a program and flattens it.

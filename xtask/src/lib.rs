@@ -12,6 +12,7 @@ pub mod image;
 pub mod lint;
 pub mod os;
 pub mod paths;
+pub mod progress;
 pub mod provision;
 pub mod session;
 pub mod summary;

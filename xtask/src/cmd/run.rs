@@ -1,5 +1,6 @@
 //! `cargo xtask run`: provisions, builds, boots, judges.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,6 +71,9 @@ pub struct Options {
     /// Time by instructions, so that counts repeat.
     #[arg(skip)]
     pub counted: bool,
+    /// RAM of the machine in MiB instead of the default.
+    #[arg(skip)]
+    pub ram_mib: Option<u64>,
 }
 
 fn address(text: &str) -> Result<u64, String> {
@@ -112,9 +116,7 @@ pub fn run(options: &Options) -> Result<Exit> {
 pub fn execute(options: &Options, output: Output, input: Input) -> Result<Finished> {
     let prepared = prepare(options, output, &input)?;
     if output == Output::Live {
-        for line in &prepared.about {
-            println!("{line}");
-        }
+        prepared.announce(&options.guest);
     }
     let outcome = session::boot(&prepared.qemu, &prepared.plan)?;
     let asked = Asked {
@@ -143,36 +145,14 @@ pub fn execute(options: &Options, output: Output, input: Input) -> Result<Finish
 struct Prepared {
     qemu: Qemu,
     plan: Plan,
-    about: Vec<String>,
     linux: Option<LinuxKit>,
 }
 
 fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared> {
     let file = vm_file(&options.guest)?;
-    for path in [
-        &options.kernel,
-        &options.initrd,
-        &options.firmware,
-        &options.device_tree,
-    ]
-    .into_iter()
-    .flatten()
-    {
-        ensure!(
-            path.is_file(),
-            "there is no file {}; the command line names it",
-            path.display()
-        );
-    }
+    check_files(options)?;
     let sources = Provider::default();
-    let overrides = Overrides {
-        kernel: options.kernel.clone(),
-        initrd: options.initrd.clone(),
-        cmdline: options.cmdline.clone(),
-        memory: options.memory.clone(),
-        headless: options.headless,
-    };
-    let bundle = vm::bundle(&file, &overrides, &sources)?;
+    let bundle = vm::bundle(&file, &options.overrides(), &sources)?;
     let qemu = provision::qemu()?;
     if !options.no_rme && !qemu.is_usable() {
         bail!(
@@ -180,35 +160,22 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
              take another (cargo xtask doctor names one) or run with --no-rme"
         );
     }
-    let start = start(options, &bundle)?;
     let nonce = Nonce::draw().context("cannot draw a nonce")?;
     let deadline = options
         .timeout
         .or(options.headless.then_some(HEADLESS_TIMEOUT))
         .map(Duration::from_secs);
     let board = Board {
-        start,
+        start: start(options, &bundle)?,
         cpus: 1,
-        ram_mib: RAM_MIB,
-        clock: if options.counted {
-            Clock::Instructions
-        } else {
-            Clock::Host
+        ram_mib: options.ram_mib.unwrap_or(RAM_MIB),
+        clock: match options.counted {
+            true => Clock::Instructions,
+            false => Clock::Host,
         },
         bootargs: bootargs(options, &nonce, deadline, input),
         device_tree: options.device_tree.clone(),
     };
-    let linux = sources.linux.into_inner();
-    let mut about = vec![format!("{qemu}, guest {}", options.guest)];
-    if let Some(kit) = &linux {
-        about.push(format!(
-            "Linux {}, kernel SHA-256 {}",
-            kit.version, kit.sha256
-        ));
-    }
-    if *input == Input::Stdin && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        about.push("Ctrl-] ends the run".to_owned());
-    }
     Ok(Prepared {
         qemu,
         plan: Plan {
@@ -218,9 +185,61 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
             output,
             input: input.clone(),
         },
-        about,
-        linux,
+        linux: sources.linux.into_inner(),
     })
+}
+
+/// The files the command line names must be there.
+fn check_files(options: &Options) -> Result<()> {
+    let named = [
+        &options.kernel,
+        &options.initrd,
+        &options.firmware,
+        &options.device_tree,
+    ];
+    for path in named.into_iter().flatten() {
+        ensure!(
+            path.is_file(),
+            "there is no file {}; the command line names it",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+impl Options {
+    /// What `run --headless` has for this guest.
+    pub fn headless(guest: &str) -> Self {
+        Self {
+            guest: guest.to_owned(),
+            headless: true,
+            log: "info".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            kernel: self.kernel.clone(),
+            initrd: self.initrd.clone(),
+            cmdline: self.cmdline.clone(),
+            memory: self.memory.clone(),
+            headless: self.headless,
+        }
+    }
+}
+
+impl Prepared {
+    /// What is about to run, for a person.
+    fn announce(&self, guest: &str) {
+        println!("{}, guest {guest}", self.qemu);
+        if let Some(kit) = &self.linux {
+            println!("Linux {}, kernel SHA-256 {}", kit.version, kit.sha256);
+        }
+        if self.plan.input == Input::Stdin && std::io::stdin().is_terminal() {
+            println!("Ctrl-] ends the run");
+        }
+    }
 }
 
 /// Builds the images and says how the machine comes up with them.
@@ -393,10 +412,7 @@ mod tests {
     use std::time::Duration;
 
     fn options() -> Options {
-        Options {
-            log: "info".to_owned(),
-            ..Options::default()
-        }
+        Options::headless("x")
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Package, progress, sha256, spinner};
+use super::{Package, sha256};
 use crate::paths;
+use crate::progress::{bar, spinner};
 
 /// One private apt state.
 #[derive(Debug)]
@@ -159,7 +160,7 @@ impl Apt {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start apt-get")?;
-        let bar = progress(&format!("fetching {what}"), 1000)?;
+        let bar = bar(&format!("fetching {what}"), 1000);
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Some(permille) = permille(&line) {
@@ -189,7 +190,7 @@ impl Apt {
 pub(super) fn unpack(packages: &[PathBuf], into: &Path, what: &str) -> Result<Vec<Package>> {
     std::fs::create_dir_all(into)
         .with_context(|| format!("cannot create {}", paths::shown(into)))?;
-    let bar = progress(&format!("unpacking {what}"), packages.len() as u64)?;
+    let bar = bar(&format!("unpacking {what}"), packages.len() as u64);
     let mut record = Vec::new();
     for package in packages {
         run(Command::new("dpkg-deb")

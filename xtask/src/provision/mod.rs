@@ -14,10 +14,8 @@ pub use qemu::{Origin, Qemu, SUITE as QEMU_SUITE, Version, installed, qemu};
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -66,19 +64,6 @@ pub fn sha256(file: &Path) -> Result<String> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
-}
-
-fn spinner(text: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(text.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
-}
-
-fn progress(text: &str, length: u64) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{msg:28} [{bar:40}] {percent:>3}%")?;
-    Ok(ProgressBar::new(length)
-        .with_style(style.progress_chars("=> "))
-        .with_message(text.to_owned()))
 }
 
 /// Where one kind of provisioned file lies.
