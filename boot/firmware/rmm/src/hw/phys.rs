@@ -18,6 +18,8 @@ const ENTRIES: usize = PAGE_SIZE / 8;
 const CTR_IDC: u64 = 1 << 28;
 const CTR_DIC: u64 = 1 << 29;
 
+core::arch::global_asm!(include_str!("mem.S"));
+
 unsafe extern "C" {
     /// Copies `len` bytes, a multiple of 8; 1 if a Non-secure side faulted.
     fn rmm_ns_copy(to: u64, from: u64, len: usize) -> u64;
