@@ -1,0 +1,85 @@
+//! The table of RMI cases over real SMCs.
+//!
+//! An image like the hypervisor's, booted in its place: at EL2, with the same
+//! entry path. It runs every case of [`contract::cases`] against whatever RMM
+//! the firmware has and prints KTAP, so that a disagreement between the RMM
+//! core on the host and an RMM on the machine shows as one failed line.
+#![no_std]
+#![no_main]
+
+mod console;
+mod machine;
+mod pool;
+
+use conduit::{Conduit, Regs};
+use contract::bench::{self, Bench};
+use contract::case::Program;
+use contract::cases;
+use entry::BootInfo;
+use machine::Smc;
+use pool::Pool;
+use rmi::status::Status;
+use rmi::v1_0::Command;
+
+/// RMI 1.0 as `RMI_VERSION` takes it.
+const VERSION_1_0: u64 = 0x1_0000;
+
+fn main(boot: &BootInfo) -> ! {
+    machine::open_console(boot);
+    println!("KTAP version 1");
+    println!("1..{}", cases::all().count());
+    let reply = Smc.call(Regs::call(Command::Version.fid(), &[VERSION_1_0]));
+    let [status, lower, higher, ..] = reply.0;
+    println!(
+        "# RMI_VERSION: {}, {lower:#x} to {higher:#x}",
+        Status::from_raw(status)
+    );
+    let mut place = Place { pool: Pool::take() };
+    let mut failed = 0;
+    for (case, number) in cases::all().zip(1..) {
+        match bench::run(&mut place, case) {
+            Ok(()) => println!("ok {number} {}", case.name),
+            Err(failure) => {
+                failed += 1;
+                println!("not ok {number} {}", case.name);
+                println!("# {failure}");
+            }
+        }
+    }
+    println!("# {failed} failed");
+    machine::off()
+}
+
+/// The machine as a place to run cases in.
+struct Place {
+    pool: Pool,
+}
+
+impl Conduit for Place {
+    fn call(&self, regs: Regs) -> Regs {
+        Smc.call(regs)
+    }
+}
+
+impl Bench for Place {
+    fn pool(&self) -> u64 {
+        self.pool.base()
+    }
+
+    fn write(&mut self, address: u64, value: u64) {
+        self.pool.write(address, value);
+    }
+
+    fn read(&self, address: u64) -> u64 {
+        self.pool.read(address)
+    }
+
+    /// The program's machine code is in place: the CPU executes it.
+    fn program(&mut self, _program: Program) {}
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    println!("Bail out! {info}");
+    machine::off()
+}
