@@ -4,7 +4,7 @@
 //! the embedded firmware and on the public one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the hypervisor image is placed when firmware starts it.
 pub const HYPERVISOR_BASE: u64 = 0x6000_0000;
@@ -20,6 +20,9 @@ pub enum Start {
         image: PathBuf,
         /// Where the image is placed.
         base: u64,
+        /// Code for [`HYPERVISOR_BASE`], where firmware enters, if the image
+        /// is elsewhere: see [`jump_to`].
+        jump: Option<PathBuf>,
         /// Any small file: QEMU takes a command line only beside a kernel.
         carrier: PathBuf,
     },
@@ -65,16 +68,17 @@ impl Board {
                 flash,
                 image,
                 base,
+                jump,
                 carrier,
             } => {
                 argv.two("-machine", "virt,secure=on,virtualization=on,gic-version=3");
                 argv.two("-cpu", "max,x-rme=on");
                 argv.two("-bios", flash);
                 argv.two("-kernel", carrier);
-                let mut loader = OsString::from("loader,file=");
-                loader.push(image);
-                loader.push(format!(",addr={base:#x},force-raw=on"));
-                argv.two("-device", loader);
+                argv.two("-device", loader(image, *base));
+                if let Some(jump) = jump {
+                    argv.two("-device", loader(jump, HYPERVISOR_BASE));
+                }
             }
             Start::Plain { image } => {
                 argv.two("-machine", "virt,virtualization=on,gic-version=3");
@@ -102,6 +106,23 @@ impl Board {
         argv.one("-no-reboot");
         argv.0
     }
+}
+
+fn loader(file: &Path, address: u64) -> OsString {
+    let mut text = OsString::from("loader,file=");
+    text.push(file);
+    text.push(format!(",addr={address:#x},force-raw=on"));
+    text
+}
+
+/// Machine code that goes on at `address` and leaves x0 to x15 alone.
+pub fn jump_to(address: u64) -> Vec<u8> {
+    const LDR_X16_8: u32 = 0x5800_0050;
+    const BR_X16: u32 = 0xd61f_0200;
+    let mut code = Vec::from(LDR_X16_8.to_le_bytes());
+    code.extend(BR_X16.to_le_bytes());
+    code.extend(address.to_le_bytes());
+    code
 }
 
 /// Arguments with which a QEMU shows whether its `max` CPU can have RME: it
@@ -155,6 +176,7 @@ mod tests {
                 flash: "flash.bin".into(),
                 image: "suzerain.img".into(),
                 base: HYPERVISOR_BASE,
+                jump: None,
                 carrier: "carrier".into(),
             },
             cpus: 1,

@@ -1,3 +1,197 @@
-//! Machine tests: boots QEMU per case and judges.
-#![no_std]
-#![forbid(unsafe_code)]
+//! Machine tests: one QEMU per test, started as `cargo xtask run` starts it,
+//! judged by the same summary.
+//!
+//! A [`Run`] is what a user would type; [`Run::go`] gives a [`Machine`], whose
+//! questions panic with the end of the serial log, so that a failing test shows
+//! what the machine said last.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use xtask::cmd::run::{Finished, Options, execute};
+use xtask::exit::Exit;
+use xtask::session::{Input, Output};
+
+/// A command line of `cargo xtask run`.
+#[derive(Clone, Debug)]
+pub struct Run {
+    options: Options,
+    input: Input,
+}
+
+impl Run {
+    /// `run --guest NAME --headless --timeout 60`.
+    pub fn guest(name: &str) -> Self {
+        Self {
+            options: Options {
+                guest: name.to_owned(),
+                headless: true,
+                timeout: Some(60),
+                log: "info".to_owned(),
+                ..Options::default()
+            },
+            input: Input::None,
+        }
+    }
+
+    /// `--timeout S`.
+    #[must_use]
+    pub fn timeout(mut self, seconds: u64) -> Self {
+        self.options.timeout = Some(seconds);
+        self
+    }
+
+    /// `--memory SIZE`.
+    #[must_use]
+    pub fn memory(mut self, size: &str) -> Self {
+        self.options.memory = Some(size.to_owned());
+        self
+    }
+
+    /// `--no-rme`.
+    #[must_use]
+    pub fn no_rme(mut self) -> Self {
+        self.options.no_rme = true;
+        self
+    }
+
+    /// `--load-address ADDR`.
+    #[must_use]
+    pub fn load_address(mut self, address: u64) -> Self {
+        self.options.load_address = Some(address);
+        self
+    }
+
+    /// `--hypervisor-args WORDS`.
+    #[must_use]
+    pub fn hypervisor_args(mut self, words: &str) -> Self {
+        self.options.hypervisor_args = Some(words.to_owned());
+        self
+    }
+
+    /// `--json F`.
+    #[must_use]
+    pub fn json(mut self, file: PathBuf) -> Self {
+        self.options.json = Some(file);
+        self
+    }
+
+    /// `--no-rme --device-tree F`.
+    #[must_use]
+    pub fn device_tree(mut self, file: PathBuf) -> Self {
+        self.options.no_rme = true;
+        self.options.device_tree = Some(file);
+        self
+    }
+
+    /// Not headless: each text on the left is waited for on the serial line,
+    /// then the one on the right is typed.
+    #[must_use]
+    pub fn typing(mut self, script: &[(&str, &str)]) -> Self {
+        let own = |(wanted, reply): &(&str, &str)| ((*wanted).to_owned(), (*reply).to_owned());
+        self.options.headless = false;
+        self.input = Input::Script(script.iter().map(own).collect());
+        self
+    }
+
+    /// Boots the machine and waits for its end.
+    pub fn go(self) -> Machine {
+        match execute(&self.options, Output::Quiet, self.input) {
+            Ok(finished) => Machine { finished },
+            Err(error) => panic!("the run could not start: {error:#}"),
+        }
+    }
+
+    /// Why the run cannot start.
+    pub fn refusal(self) -> String {
+        match execute(&self.options, Output::Quiet, self.input) {
+            Ok(_) => panic!("the run started"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+}
+
+/// A machine that has ended.
+#[derive(Debug)]
+pub struct Machine {
+    finished: Finished,
+}
+
+impl Machine {
+    /// Everything on the serial line.
+    pub fn log(&self) -> &str {
+        &self.finished.outcome.log
+    }
+
+    /// The content of `--json`.
+    pub fn json(&self) -> &Value {
+        &self.finished.json
+    }
+
+    /// The field at a JSON pointer.
+    pub fn field(&self, pointer: &str) -> &Value {
+        self.finished
+            .json
+            .pointer(pointer)
+            .unwrap_or_else(|| self.fail(&format!("the summary has no {pointer}")))
+    }
+
+    /// Expects an exit code.
+    pub fn expect_exit(&self, exit: Exit) -> &Self {
+        if self.finished.verdict.exit != exit {
+            self.fail(&format!(
+                "exit {:?}, expected {exit:?}; faults {:?}",
+                self.finished.verdict.exit, self.finished.verdict.faults
+            ));
+        }
+        self
+    }
+
+    /// Expects a text on the serial line.
+    pub fn expect(&self, text: &str) -> &Self {
+        if !self.log().contains(text) {
+            self.fail(&format!("nothing on the serial line says {text:?}"));
+        }
+        self
+    }
+
+    /// Expects a text not to be on the serial line.
+    pub fn expect_not(&self, text: &str) -> &Self {
+        if self.log().contains(text) {
+            self.fail(&format!("the serial line says {text:?}"));
+        }
+        self
+    }
+
+    /// Expects the first VM's outcome.
+    pub fn expect_outcome(&self, outcome: &str) -> &Self {
+        if self.field("/vms/0/outcome") != outcome {
+            self.fail(&format!(
+                "outcome {}, expected {outcome}",
+                self.field("/vms/0/outcome")
+            ));
+        }
+        self
+    }
+
+    /// Expects that every granule came back, by the hypervisor's ledger and by
+    /// the monitor's count.
+    pub fn expect_no_granule_lost(&self) -> &Self {
+        let granules = self.field("/granules");
+        if granules["outstanding"] != 0
+            || granules["realm_pas_at_off"] != 0
+            || granules["delegated"] != granules["undelegated"]
+        {
+            self.fail(&format!("granules {granules}"));
+        }
+        self
+    }
+
+    /// Ends the test with what the machine said last.
+    pub fn fail(&self, why: &str) -> ! {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let from = lines.len().saturating_sub(60);
+        panic!("{why}\nlast lines:\n{}", lines[from..].join("\n"))
+    }
+}

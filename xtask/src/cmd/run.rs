@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::board::{Board, Clock, HYPERVISOR_BASE, Start};
+use crate::board::{self, Board, Clock, HYPERVISOR_BASE, Start};
 use crate::exit::Exit;
 use crate::provision::{self, LinuxKit, Qemu};
 use crate::session::{self, Input, Outcome, Output, Plan};
@@ -254,10 +254,15 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
         Some(file) => file.clone(),
         None => embedded_firmware()?,
     };
+    let base = options.load_address.unwrap_or(HYPERVISOR_BASE);
+    let jump = (base != HYPERVISOR_BASE)
+        .then(|| build::store_unique("jump", "bin", &board::jump_to(base)))
+        .transpose()?;
     Ok(Start::Realms {
         flash,
         image,
-        base: options.load_address.unwrap_or(HYPERVISOR_BASE),
+        base,
+        jump,
         carrier: build::store("carrier", b"carries the command line\n")?,
     })
 }

@@ -1,0 +1,91 @@
+//! Realms on the embedded firmware.
+
+use qemu_tests::Run;
+use xtask::exit::Exit;
+
+#[test]
+fn the_demo_shows_a_realm_from_the_inside_and_leaves_nothing_behind() {
+    let machine = Run::guest("hello").go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome("off")
+        .expect_no_granule_lost()
+        .expect("Hello from a Realm")
+        .expect("none of the secrets in them shows through the shared alias")
+        .expect("a timer interrupt wakes me once")
+        .expect("0 failed")
+        .expect_not("FAIL");
+    assert_eq!(machine.field("/firmware"), "embedded");
+    assert_eq!(machine.field("/rmi_version"), "1.0");
+    let exits = machine.field("/vms/0/exits");
+    for reason in ["sync", "irq", "psci", "ripas_change", "host_call"] {
+        assert_ne!(exits[reason], 0, "no exit of kind {reason}: {exits}");
+    }
+}
+
+#[test]
+fn host_and_realm_agree_on_the_initial_measurement() {
+    let machine = Run::guest("hello").go();
+    let rim = machine.field("/vms/0/rim");
+    assert!(rim.as_str().is_some_and(|rim| rim.len() == 64), "{rim}");
+    assert_eq!(rim, machine.field("/vms/0/rim_reported"));
+}
+
+#[test]
+fn a_hostile_realm_harms_nobody_and_forges_no_verdict() {
+    let machine = Run::guest("hostile").go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome("off")
+        .expect_no_granule_lost()
+        .expect_not("FAIL");
+    let forged = machine
+        .log()
+        .lines()
+        .filter(|line| line.starts_with("SUZERAIN-SUMMARY"))
+        .count();
+    if forged < 2 {
+        machine.fail("the hostile Realm printed no forged summary");
+    }
+}
+
+#[test]
+fn a_realm_that_never_exits_is_killed_at_the_deadline_and_taken_apart() {
+    let machine = Run::guest("spin").timeout(5).go();
+    machine
+        .expect_exit(Exit::TimeOut)
+        .expect("spinning until somebody ends me")
+        .expect_outcome("killed")
+        .expect_no_granule_lost();
+}
+
+#[test]
+fn a_realm_that_asks_for_a_reset_ends_otherwise_than_asked() {
+    let machine = Run::guest("reset").go();
+    machine
+        .expect_exit(Exit::Failed)
+        .expect_outcome("reset")
+        .expect_no_granule_lost();
+}
+
+#[test]
+fn an_idle_realm_waits_without_entering_over_and_over() {
+    let machine = Run::guest("sleep").go();
+    machine.expect_exit(Exit::Good).expect_no_granule_lost();
+    let enters = machine.field("/vms/0/rmi_calls/REC_ENTER").as_u64();
+    if enters.is_none_or(|enters| enters > 400) {
+        machine.fail(&format!("{enters:?} entries for a Realm that sleeps"));
+    }
+}
+
+#[test]
+fn touching_a_delegated_granule_is_reported_with_its_owner_and_survived() {
+    let machine = Run::guest("hello")
+        .hypervisor_args("suzerain.selftest=gpf")
+        .go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_no_granule_lost()
+        .expect("granule protection fault")
+        .expect("0 failed");
+}
