@@ -57,6 +57,12 @@ check_sleep() {
     [ $slept -ge 95 ] && [ $slept -le 1000 ] || fail "sleep: $slept cs"
 }
 
+# Ends the run; what the console still holds would be lost.
+stop() {
+    $b stty -F /dev/console opost
+    $b "$1" -f
+}
+
 run_checks() {
     failed=0
     check_rsi
@@ -64,9 +70,9 @@ run_checks() {
     check_sleep
     if [ $failed -eq 0 ]; then
         say "all checks passed"
-        $b poweroff -f
+        stop poweroff
     fi
-    $b reboot -f
+    stop reboot
 }
 
 # Busybox's own init takes over: it makes the console the shell's terminal and
@@ -87,6 +93,6 @@ $b dmesg -n 4
 say "init started after $(uptime_cs) cs"
 case " $($b cat /proc/cmdline) " in
     *" suzerain.checks "*) run_checks ;;
-    *" suzerain.poweroff "*) $b poweroff -f ;;
+    *" suzerain.poweroff "*) stop poweroff ;;
     *) run_shell ;;
 esac
