@@ -123,11 +123,11 @@ fn a_buffer_must_be_the_realms_own_memory() {
         rsi(RealmConfig, &[SHARED]),
         rsi(RealmConfig, &[BUFFER + 8]),
         rsi(RealmConfig, &[1 << 40]),
-        rsi(RealmConfig, &[u64::MAX & !0xfff]),
+        rsi(RealmConfig, &[!0xfff]),
         rsi(HostCall, &[EMPTY]),
         rsi(HostCall, &[SHARED]),
         rsi(HostCall, &[BUFFER + 8]),
-        rsi(HostCall, &[u64::MAX & !0xff]),
+        rsi(HostCall, &[!0xff]),
     ]);
     assert!(seen.iter().all(|[x0, ..]| *x0 == 1), "{seen:?}");
 }
@@ -318,10 +318,10 @@ fn a_request_that_makes_no_sense_never_reaches_the_host() {
         rsi(IpaStateSet, &[EMPTY, SHARED + 0x1000, 1, 0]),
         rsi(IpaStateSet, &[EMPTY, EMPTY + 0x1000, 2, 0]),
         rsi(IpaStateSet, &[EMPTY, EMPTY + 0x1000, u64::MAX, 0]),
-        rsi(IpaStateSet, &[u64::MAX & !0xfff, 0, 1, 0]),
+        rsi(IpaStateSet, &[!0xfff, 0, 1, 0]),
         rsi(IpaStateGet, &[EMPTY, EMPTY]),
         rsi(IpaStateGet, &[SHARED, SHARED + 0x1000]),
-        rsi(IpaStateGet, &[0, u64::MAX & !0xfff]),
+        rsi(IpaStateGet, &[0, !0xfff]),
     ]);
     assert!(seen.iter().all(|[x0, ..]| *x0 == 1), "{seen:?}");
 }
@@ -442,6 +442,23 @@ fn a_cpu_that_is_on_stays_on_and_cannot_be_denied() {
     let x0: Vec<u64> = answers(&host).iter().map(|[x0, ..]| *x0).collect();
     let already_on = (-4i64) as u64;
     assert_eq!(x0, [0, already_on, already_on]);
+}
+
+#[test]
+fn the_host_cannot_complete_a_call_with_another_cpu() {
+    let (mut host, realm) = realm_with(3);
+    let on = Action::smc(psci::CPU_ON_64, &[1, RAM, 0]);
+    host.model.machine.script(VMID, 0, [on]);
+    realm.enter(&mut host, plain);
+    let rec = |index: usize| realm.recs[index].rec;
+    let bad = Status::ErrorInput;
+    host.fails(Command::PsciComplete, &[rec(0), rec(2), 0], bad);
+    host.fails(Command::PsciComplete, &[rec(1), rec(0), 0], bad);
+    host.fails(Command::PsciComplete, &[rec(0), rec(0), 0], bad);
+    host.ok(Command::PsciComplete, &[rec(0), rec(1), 0]);
+    let (status, _) = realm.try_enter(&mut host, 2, plain);
+    assert_eq!(status, Status::ErrorRec);
+    realm.destroy(&mut host);
 }
 
 #[test]

@@ -18,12 +18,16 @@ fn plain(_: &mut RecEnter) {}
 /// A Realm with 2 MiB of populated RAM at `RAM`, contiguous from a 2 MiB
 /// boundary, below one table.
 fn with_block() -> (Host, Realm, Vec<u64>) {
+    with_pages(0x6000_0000)
+}
+
+/// The same with granules from `base` on.
+fn with_pages(base: u64) -> (Host, Realm, Vec<u64>) {
     let model = Model::default();
     let mut host = Host::new(model);
     let mut realm = host.realm(VMID);
     realm.table(&mut host, RAM);
     host.ok(Command::RttInitRipas, &[realm.rd, RAM, RAM + MIB2]);
-    let base = 0x6000_0000;
     let granules: Vec<u64> = (0..512).map(|page| base + page * 0x1000).collect();
     for (page, granule) in (0..).zip(&granules) {
         host.ok(Command::GranuleDelegate, &[*granule]);
@@ -96,6 +100,47 @@ fn a_block_of_pages_out_of_order_does_not_fold() {
     let status = Status::ErrorRtt { level: 3 };
     host.fails(Command::RttFold, &[realm.rd, RAM, 3], status);
     realm.tables.clear();
+}
+
+#[test]
+fn a_block_must_be_aligned_as_blocks_are() {
+    let (host, realm, _) = with_pages(0x6000_1000);
+    let status = Status::ErrorRtt { level: 3 };
+    host.fails(Command::RttFold, &[realm.rd, RAM, 3], status);
+}
+
+#[test]
+fn a_source_that_vanishes_leaves_nothing_of_itself() {
+    let model = Model::default();
+    let mut host = Host::new(model);
+    let mut realm = host.realm(VMID);
+    realm.table(&mut host, RAM);
+    let source = host.page(&[7; 4096]);
+    let data = host.delegated();
+    // EL3 took it: the RMM's table does not know.
+    let granule = |raw| addr::GranuleAddr::from_raw(raw).unwrap();
+    model.machine.set_pas(granule(source), addr::Pas::Root);
+    let args = [realm.rd, data, RAM, source, 1];
+    host.fails(Command::DataCreate, &args, Status::ErrorInput);
+    let entry = host.ok(Command::RttReadEntry, &[realm.rd, RAM, 3]);
+    assert_eq!(entry, [3, 0, 0, 0]);
+    host.undelegate(data);
+    assert_eq!(model.machine.bytes(granule(data)), [0; 4096]);
+    realm.destroy(&mut host);
+}
+
+#[test]
+fn nothing_that_is_shared_is_executable() {
+    let model = Model::default();
+    let mut host = Host::new(model);
+    let mut realm = host.realm(VMID);
+    realm.populate(&mut host, RAM, b"code");
+    let page = host.granule();
+    realm.share(&mut host, SHARED, page);
+    realm.rec(&mut host, RAM);
+    realm.activate(&mut host);
+    let seen = run(&mut host, &realm, &[Action::Fetch { ipa: SHARED }]);
+    assert!(matches!(seen[..], [Event::Exception { far: SHARED, .. }]));
 }
 
 #[test]

@@ -105,6 +105,7 @@ mod tests {
     #[test]
     fn nothing_may_reach_a_physical_interrupt() {
         assert!(with_lrs(&[PENDING | HW | 27 << 32 | 27]).is_err());
+        assert!(with_lrs(&[PENDING | HW | 27]).is_err());
         assert!(with_lrs(&[PENDING | 27 << 32 | 27]).is_err());
     }
 
