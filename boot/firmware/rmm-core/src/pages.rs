@@ -49,13 +49,16 @@ pub struct RealmPage {
     pub num_wps: u64,
     /// RECs created so far: the index of the next.
     pub recs: u64,
+    /// 1 once a REC may have run since the TLBs last forgot everything of the
+    /// Realm while it had no REC: see [`RealmPage::may_be_cached`].
+    walked: u64,
     /// Initial measurement.
     pub rim: Padded,
     /// Extensible measurements.
     pub rems: [Padded; REMS],
     /// Personalization value.
     pub rpv: [u8; 64],
-    reserved: [u8; PAGE_SIZE - 12 * 8 - 64 * (2 + REMS)],
+    reserved: [u8; PAGE_SIZE - 13 * 8 - 64 * (2 + REMS)],
 }
 
 const _: () = assert!(size_of::<RealmPage>() == PAGE_SIZE);
@@ -73,6 +76,23 @@ impl RealmPage {
     /// Changes the Realm's state.
     pub fn set_state(&mut self, state: RealmState) {
         self.state = state as u64;
+    }
+
+    /// Whether a TLB may hold something of the Realm. Hardware walks the tables
+    /// only while a REC runs, so a Realm that is being built, or whose last REC
+    /// is gone, needs no TLB maintenance.
+    pub fn may_be_cached(&self) -> bool {
+        self.walked != 0
+    }
+
+    /// Notes that a REC is about to run.
+    pub fn note_entry(&mut self) {
+        self.walked = 1;
+    }
+
+    /// Notes that no REC is left and that the TLBs have forgotten everything.
+    pub fn note_forgotten(&mut self) {
+        self.walked = 0;
     }
 
     /// The IPA space; `None` only in a page nobody has initialised.

@@ -2,7 +2,8 @@
 
 use crate::features::CpuFeatures;
 use crate::granule::{GranuleState, GranuleTable, Guard};
-use crate::hal::Hal;
+use crate::hal::{Hal, TlbScope};
+use crate::pages::RealmPage;
 use ::rmi::status::Status;
 use addr::{GranuleAddr, PhysRange};
 use core::fmt;
@@ -92,6 +93,13 @@ impl<'a, H: Hal> Rmm<'a, H> {
             cpu: config.cpu,
             vmids: Vmids([const { AtomicU64::new(0) }; VMID_WORDS]),
         })
+    }
+
+    /// Makes the TLBs forget part of a Realm, where they can know anything of it.
+    pub(crate) fn forget(&self, realm: &RealmPage, scope: TlbScope) {
+        if realm.may_be_cached() {
+            self.hal.tlb_invalidate(&realm.stage2, scope);
+        }
     }
 
     /// The granule a caller named, if it is one.

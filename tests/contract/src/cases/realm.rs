@@ -56,7 +56,6 @@ pub(super) const CASES: &[RmiCase] = &[
         num_bps = r(63)
     ),
     refused!("a hash nobody has defined is refused", hash_algo = r(0xff)),
-    refused!("flags nobody has defined are refused", flags = r(1 << 63)),
     refused!("a start level of 3 is refused", rtt_level_start = r(3)),
     refused!("a start level of 4 is refused", rtt_level_start = r(4)),
     refused!(

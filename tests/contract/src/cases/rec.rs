@@ -90,10 +90,6 @@ pub(super) const CASES: &[RmiCase] = &[
         "an affinity has no bits between its fields",
         mpidr = r(0x10)
     ),
-    refused!(
-        "flags of a REC that nobody has defined are refused",
-        flags = r(2)
-    ),
     refused!("a REC needs its auxiliary granules", num_aux = r(0)),
     refused!(
         "a REC takes no more auxiliary granules than 16",

@@ -49,6 +49,7 @@ pub struct Machine {
     tlb: Mutex<Tlb>,
     lines: Mutex<Vec<String>>,
     counter: AtomicU64,
+    maintenance: AtomicU64,
 }
 
 /// A test that panicked says why itself; the others go on.
@@ -71,6 +72,7 @@ impl Machine {
             tlb: Mutex::default(),
             lines: Mutex::default(),
             counter: AtomicU64::new(1_000_000),
+            maintenance: AtomicU64::new(0),
         }
     }
 
@@ -187,6 +189,11 @@ impl Machine {
     /// The physical counter.
     pub fn now(&self) -> u64 {
         self.counter.load(Ordering::SeqCst)
+    }
+
+    /// How often TLBs had to forget something.
+    pub fn tlb_maintenance(&self) -> u64 {
+        self.maintenance.load(Ordering::SeqCst)
     }
 
     /// What the RMM has logged.
@@ -338,6 +345,7 @@ impl Hal for Machine {
     }
 
     fn tlb_invalidate(&self, stage2: &Stage2, scope: TlbScope) {
+        self.maintenance.fetch_add(1, Ordering::SeqCst);
         lock(&self.tlb).invalidate(stage2, scope);
     }
 

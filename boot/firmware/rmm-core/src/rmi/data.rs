@@ -128,8 +128,7 @@ impl<H: Hal> Rmm<'_, H> {
         let level = walk.level;
         walk.write(self.hal, Entry::Unassigned(left));
         if ripas == Ripas::Ram {
-            self.hal
-                .tlb_invalidate(&realm.stage2, TlbScope::Leaf { ipa, level });
+            self.forget(realm, TlbScope::Leaf { ipa, level });
         }
         if let Some(mut data) = pages::internal(&self.granules, granule, GranuleState::Data) {
             pages::release(self.hal, &mut data);

@@ -2,7 +2,7 @@
 
 use crate::features::{AUX_COUNT, MAX_RECS_ORDER};
 use crate::granule::{GranuleState, RecMark};
-use crate::hal::Hal;
+use crate::hal::{Hal, TlbScope};
 use crate::measure;
 use crate::pages::{self, RealmState, RecPage};
 use crate::rmm::{Outcome, Rmm};
@@ -106,8 +106,16 @@ impl<H: Hal> Rmm<'_, H> {
             pages::release(self.hal, &mut aux);
         }
         pages::release(self.hal, &mut rec);
-        let live = rd.number();
-        rd.set_number(live.saturating_sub(1));
+        let live = rd.number().saturating_sub(1);
+        rd.set_number(live);
+        if live == 0 {
+            // Nothing of the Realm is walked any more: what follows until its
+            // end needs no maintenance entry by entry.
+            let mut page = pages::locked(self.hal, &mut rd);
+            let realm = pages::realm(&mut page);
+            self.forget(realm, TlbScope::All);
+            realm.note_forgotten();
+        }
         Ok(())
     }
 

@@ -2,11 +2,10 @@
 //!
 //! Both work on the entries of one table per call and say how far they came.
 
-use crate::context::Stage2;
 use crate::granule::GranuleState;
 use crate::hal::{Hal, TlbScope};
 use crate::measure;
-use crate::pages::{self, Pending, RealmState};
+use crate::pages::{self, Pending, RealmPage, RealmState};
 use crate::rmm::{Outcome, Rmm};
 use crate::rtt::{Entry, RealmSpace, Walk};
 use ::rmi::rtt::Ripas;
@@ -108,14 +107,13 @@ impl<H: Hal> Rmm<'_, H> {
         let mut page = pages::locked(self.hal, &mut rd);
         let realm = pages::realm(&mut page);
         let space = realm.space().ok_or(Status::ErrorInput)?;
-        let stage2 = realm.stage2;
         let destroyed_too = request.change_destroyed != 0;
         let reached = each_entry(
             self.hal,
             &space,
             Ipa::new(base),
             Ipa::new(top),
-            |walk, ipa, _| self.change_ripas(walk, ipa, &stage2, wanted, destroyed_too),
+            |walk, ipa, _| self.change_ripas(walk, ipa, realm, wanted, destroyed_too),
         )?;
         request.next = reached.raw();
         Ok(reached.raw())
@@ -125,7 +123,7 @@ impl<H: Hal> Rmm<'_, H> {
         &self,
         walk: &mut Walk,
         ipa: Ipa,
-        stage2: &Stage2,
+        realm: &RealmPage,
         wanted: Ripas,
         destroyed_too: bool,
     ) -> bool {
@@ -137,8 +135,7 @@ impl<H: Hal> Rmm<'_, H> {
             walk.write(self.hal, after);
             if before.is_mapped() {
                 let level = walk.level;
-                self.hal
-                    .tlb_invalidate(stage2, TlbScope::Leaf { ipa, level });
+                self.forget(realm, TlbScope::Leaf { ipa, level });
             }
         }
         true

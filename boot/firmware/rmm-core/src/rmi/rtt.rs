@@ -5,10 +5,9 @@
 //! break before make).
 
 use super::Reply;
-use crate::context::Stage2;
 use crate::granule::GranuleState;
 use crate::hal::{Hal, TlbScope};
-use crate::pages;
+use crate::pages::{self, RealmPage};
 use crate::rmm::{Outcome, Rmm};
 use crate::rtt::{ENTRIES, Entry, RealmSpace, Walk};
 use ::rmi::rtt::{IpaHalf, Ripas, entry_size};
@@ -36,13 +35,13 @@ impl<H: Hal> Rmm<'_, H> {
     pub(super) fn with_tables<T>(
         &self,
         rd: u64,
-        act: impl FnOnce(&RealmSpace, &Stage2) -> Outcome<T>,
+        act: impl FnOnce(&RealmSpace, &RealmPage) -> Outcome<T>,
     ) -> Outcome<T> {
         let mut guard = self.lock(rd, GranuleState::Rd)?;
         let mut page = pages::locked(self.hal, &mut guard);
         let realm = pages::realm(&mut page);
         let space = realm.space().ok_or(Status::ErrorInput)?;
-        act(&space, &realm.stage2)
+        act(&space, realm)
     }
 
     pub(super) fn rtt_create(&self, rd: u64, rtt: u64, ipa: u64, level: u64) -> Outcome<()> {
@@ -64,7 +63,7 @@ impl<H: Hal> Rmm<'_, H> {
                 level: walk.level,
             };
             walk.write(self.hal, Entry::nothing(walk.half));
-            self.hal.tlb_invalidate(&realm.stage2, scope);
+            self.forget(realm, scope);
         }
         for (index, number) in (0..ENTRIES).zip(0..) {
             let entry = parent
@@ -79,7 +78,7 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     pub(super) fn rtt_destroy(&self, rd: u64, ipa: u64, level: u64) -> Reply {
-        let done = self.with_tables(rd, |space, stage2| {
+        let done = self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
             let level = table_place(space, ipa, level)?;
             let mut walk = Walk::to(self.hal, space, ipa, level - 1).ok_or(Status::ErrorInput)?;
@@ -104,7 +103,7 @@ impl<H: Hal> Rmm<'_, H> {
                 IpaHalf::Unprotected => Entry::UnassignedNs,
             };
             walk.write(self.hal, left);
-            self.hal.tlb_invalidate(stage2, TlbScope::All);
+            self.forget(realm, TlbScope::All);
             self.release_table(child);
             let top = walk.skip_not_live(self.hal, ipa);
             Ok(Reply::with(Status::Success, &[child.raw(), top.raw()]))
@@ -113,7 +112,7 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     pub(super) fn rtt_fold(&self, rd: u64, ipa: u64, level: u64) -> Outcome<u64> {
-        self.with_tables(rd, |space, stage2| {
+        self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
             let level = table_place(space, ipa, level)?;
             let mut walk = Walk::to(self.hal, space, ipa, level - 1).ok_or(Status::ErrorInput)?;
@@ -123,7 +122,7 @@ impl<H: Hal> Rmm<'_, H> {
             };
             let folded = self.folded(child, level, walk.half)?;
             walk.write(self.hal, Entry::nothing(walk.half));
-            self.hal.tlb_invalidate(stage2, TlbScope::All);
+            self.forget(realm, TlbScope::All);
             walk.write(self.hal, folded);
             self.release_table(child);
             Ok(child.raw())

@@ -55,15 +55,14 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     pub(super) fn rtt_unmap_unprotected(&self, rd: u64, ipa: u64, level: u64) -> Reply {
-        let done = self.with_tables(rd, |space, stage2| {
+        let done = self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
             let level = check(space, ipa, level)?;
             let mut walk = Walk::to(self.hal, space, ipa, level).ok_or(Status::ErrorInput)?;
             let mapped = matches!(walk.entry, Entry::AssignedNs { .. });
             let status = if walk.level == level && mapped {
                 walk.write(self.hal, Entry::UnassignedNs);
-                self.hal
-                    .tlb_invalidate(stage2, TlbScope::Leaf { ipa, level });
+                self.forget(realm, TlbScope::Leaf { ipa, level });
                 Status::Success
             } else {
                 Status::ErrorRtt { level: walk.level }

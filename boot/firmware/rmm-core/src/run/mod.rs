@@ -82,11 +82,14 @@ impl<H: Hal> Rmm<'_, H> {
         self.hal
             .ns_read(run, 0, enter.as_mut_bytes())
             .map_err(|_| Status::ErrorInput)?;
-        match self.with_realm(owner, |realm| Ok(realm.state()))? {
-            RealmState::New => return Err(Status::ErrorRealm { index: 0 }),
-            RealmState::Active => {}
-            RealmState::SystemOff => return Err(Status::ErrorRealm { index: 1 }),
-        }
+        self.with_realm(owner, |realm| match realm.state() {
+            RealmState::New => Err(Status::ErrorRealm { index: 0 }),
+            RealmState::SystemOff => Err(Status::ErrorRealm { index: 1 }),
+            RealmState::Active => {
+                realm.note_entry();
+                Ok(())
+            }
+        })?;
         if !runnable {
             return Err(Status::ErrorRec);
         }
