@@ -69,13 +69,37 @@ fn a_realm_that_asks_for_a_reset_ends_otherwise_than_asked() {
 }
 
 #[test]
-fn an_idle_realm_waits_without_entering_over_and_over() {
-    let machine = Run::guest("sleep").go();
-    machine.expect_exit(Exit::Good).expect_no_granule_lost();
+fn an_idle_realm_is_left_alone_until_the_deadline() {
+    let machine = Run::guest("sleep").timeout(8).go();
+    machine
+        .expect_exit(Exit::TimeOut)
+        .expect("sleeping until somebody ends me")
+        .expect_outcome("killed")
+        .expect_no_granule_lost();
     let enters = machine.field("/vms/0/rmi_calls/REC_ENTER").as_u64();
-    if enters.is_none_or(|enters| enters > 400) {
+    if enters.is_none_or(|enters| enters > 10) {
         machine.fail(&format!("{enters:?} entries for a Realm that sleeps"));
     }
+}
+
+#[test]
+fn a_realm_that_turns_its_only_cpu_off_is_ended_with_a_report() {
+    let machine = Run::guest("halt").timeout(20).go();
+    machine.expect_exit(Exit::Failed).expect_no_granule_lost();
+}
+
+#[test]
+fn a_guest_that_says_nothing_is_no_demo() {
+    let machine = Run::guest("silent").go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome("off")
+        .expect_no_granule_lost();
+    assert_eq!(
+        machine.field("/vms/0/rim_reported"),
+        &serde_json::Value::Null
+    );
+    assert_eq!(machine.field("/vms/0/exits/host_call"), 0);
 }
 
 #[test]
