@@ -16,7 +16,10 @@ static SUMMARY: Mutex<Summary> = Mutex::new(Summary::new());
 
 /// Writes the summary and turns the machine off.
 pub fn finish(host: &Host, rmm: Option<&Rmm>, results: &[Finished]) -> ! {
-    if let Some(rmm) = rmm {
+    // The walk over all books is for the case that something is left.
+    if let Some(rmm) = rmm
+        && rmm.ledger.counts().outstanding > 0
+    {
         for (granule, owner) in rmm.ledger.held() {
             log::error!("{granule} stays with the RMM: {owner}");
         }

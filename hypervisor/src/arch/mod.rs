@@ -3,6 +3,7 @@
 
 pub mod cpu;
 pub mod gic;
+mod mem;
 pub mod mmu;
 pub mod sha256;
 pub mod smc;
