@@ -256,6 +256,7 @@ impl<'a> Ledger<'a> {
         Ok(ledger)
     }
 
+    #[inline]
     fn word(&self, granule: GranuleAddr) -> Option<&AtomicU16> {
         let number = granule.number();
         self.banks.iter().find_map(|bank| {

@@ -33,6 +33,27 @@ impl Pages {
         pages
     }
 
+    /// One page.
+    pub(crate) fn one(page: usize) -> Self {
+        let mut pages = Self::default();
+        pages.add(page);
+        pages
+    }
+
+    /// Adds one page.
+    pub(crate) fn add(&mut self, page: usize) {
+        if let Some(word) = self.0.get_mut(page / 64) {
+            *word |= 1 << (page % 64);
+        }
+    }
+
+    /// Takes one page out.
+    pub(crate) fn take(&mut self, page: usize) {
+        if let Some(word) = self.0.get_mut(page / 64) {
+            *word &= !(1 << (page % 64));
+        }
+    }
+
     /// All pages.
     pub(crate) const ALL: Self = Self([u64::MAX; WORDS]);
 
@@ -235,6 +256,10 @@ mod tests {
         assert_eq!(pages.run_from(100), Some(100..130));
         assert_eq!(pages.run_from(130), Some(511..512));
         assert_eq!(pages.run_from(512), None);
+        pages.take(511);
+        assert_eq!(pages.run_from(130), None);
+        assert_eq!(Pages::one(64), Pages::of(64..65));
+        pages.add(511);
         assert_eq!(pages.count(), 73);
     }
 

@@ -7,9 +7,9 @@
 use super::{Cause, Fault, Realm, RealmError, Step};
 use crate::intent::{Backend, Blocks};
 use crate::ledger::Kind;
-use crate::region::{self, PAGES, Pages, REGION_SIZE, Shape};
+use crate::region::{self, PAGES, Pages, Place, REGION_SIZE, Shape};
 use crate::{Delegated, Granules, Memory, Populate, Region};
-use addr::{GranuleAddr, Ipa, IpaRange};
+use addr::{GRANULE_SIZE, GranuleAddr, Ipa, IpaRange};
 use core::ops::Range;
 use rmi::client::RmiError;
 
@@ -52,11 +52,12 @@ impl<B: Backend> Realm<'_, B> {
         if region.populated.contains(place.page) {
             return Ok(0);
         }
+        if self.spec.populate == Populate::Page {
+            self.fill_page(memory, place, ipa)?;
+            return Ok(1);
+        }
         let before = region.populated.count();
-        let wanted = match self.spec.populate {
-            Populate::Block => region.ram.without(region.populated),
-            Populate::Page => Pages::of(place.page..place.page + 1),
-        };
+        let wanted = region.ram.without(region.populated);
         let result = self.fill(memory, place.region, wanted);
         let region = self
             .regions
@@ -69,6 +70,32 @@ impl<B: Backend> Realm<'_, B> {
         result?;
         let step = Step::Fill(ipa);
         Err(step.failed(RmiError::Rtt { level: 3 }).into())
+    }
+
+    /// Populates one page; the short way for Realms that get their memory so.
+    fn fill_page(
+        &mut self,
+        memory: &mut impl Memory,
+        place: Place,
+        ipa: Ipa,
+    ) -> Result<(), RealmError> {
+        let step = Step::Fill(ipa);
+        let rd = self.descriptor(step)?;
+        self.need_table(memory, place.region)?;
+        let run = self.obtain(memory, 1).map_err(|cause| step.failed(cause))?;
+        let (_, result) = self
+            .rmm
+            .fill(rd, ipa.align_down(GRANULE_SIZE), run.base(), 1);
+        if let Err(error) = result {
+            self.give_back(memory, run);
+            return Err(step.failed(error));
+        }
+        self.ledger.place(run, Supply::Stray.kind(), self.vm);
+        if let Some(region) = self.regions.get_mut(place.region) {
+            region.populated.add(place.page);
+            region.strays.add(place.page);
+        }
+        Ok(())
     }
 
     /// Populates the pages `wanted` of region `index`, none of which are.
@@ -235,7 +262,7 @@ impl<B: Backend> Realm<'_, B> {
                     log::error!("taking {ipa} out failed: {}", blocked.error);
                     // The RMM may know that nothing follows for a while.
                     if let Some(top) = blocked.top.and_then(|top| top.offset_from(base)) {
-                        let next = (top / addr::GRANULE_SIZE).min(PAGES as u64) as usize;
+                        let next = (top / GRANULE_SIZE).min(PAGES as u64) as usize;
                         at = at.max(next);
                     }
                 }
@@ -248,9 +275,8 @@ impl<B: Backend> Realm<'_, B> {
 
     fn forget(&mut self, index: usize, page: usize) {
         if let Some(region) = self.regions.get_mut(index) {
-            let page = Pages::of(page..page + 1);
-            region.populated.remove(page);
-            region.strays.remove(page);
+            region.populated.take(page);
+            region.strays.take(page);
         }
     }
 

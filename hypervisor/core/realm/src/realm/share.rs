@@ -39,7 +39,7 @@ impl<B: Backend> Realm<'_, B> {
         let inside = region::pages_of(self.spec.ram, place.region, self.spec.ram);
         let wanted = match self.spec.populate {
             Populate::Block => inside.without(region.ram).without(region.alias.mapped),
-            Populate::Page => Pages::of(place.page..place.page + 1),
+            Populate::Page => Pages::one(place.page),
         };
         Ok(self.share(memory, place.region, wanted)?)
     }
@@ -88,7 +88,7 @@ impl<B: Backend> Realm<'_, B> {
             self.rmm
                 .map(rd, ipa, LAST_LEVEL, granule.address())
                 .map_err(|error| step.failed(error))?;
-            self.note_alias(index, Pages::of(page..page + 1), Shape::Table);
+            self.note_alias(index, Pages::one(page), Shape::Table);
             count += 1;
         }
         Ok(count)
@@ -187,7 +187,7 @@ impl<B: Backend> Realm<'_, B> {
                     .unmap(rd, ipa, LAST_LEVEL)
                     .map_err(|error| Step::Share(ipa).failed(error))?;
                 if let Some(region) = self.regions.get_mut(index) {
-                    region.alias.mapped.remove(Pages::of(page..page + 1));
+                    region.alias.mapped.take(page);
                 }
             }
         }
