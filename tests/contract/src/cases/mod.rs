@@ -1,6 +1,7 @@
 //! The table.
 
 mod granule;
+mod memory;
 mod realm;
 mod rec;
 mod rtt;
@@ -9,7 +10,13 @@ use crate::case::{Arg, RmiCase, Slot};
 use rmi::status::Status;
 
 /// Every case, family by family.
-pub const ALL: [&[RmiCase]; 4] = [granule::CASES, realm::CASES, rtt::CASES, rec::CASES];
+pub const ALL: [&[RmiCase]; 5] = [
+    granule::CASES,
+    realm::CASES,
+    rtt::CASES,
+    memory::CASES,
+    rec::CASES,
+];
 
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static RmiCase> {
