@@ -184,8 +184,6 @@ pub struct RecPage {
     pub num_bps: u64,
     /// Watchpoints minus one.
     pub num_wps: u64,
-    /// IPA width in bits.
-    pub s2sz: u64,
     pending: u64,
     last_exit: u64,
     /// `ESR_EL2` of the last exit, if it was a data abort.
@@ -200,7 +198,7 @@ pub struct RecPage {
     pub psci: PsciRequest,
     /// IPA of the host call's structure.
     pub host_call: u64,
-    reserved: [u8; PAGE_SIZE - size_of::<RecContext>() - 20 * 8],
+    reserved: [u8; PAGE_SIZE - size_of::<RecContext>() - 19 * 8],
 }
 
 const _: () = assert!(size_of::<RecPage>() == PAGE_SIZE);

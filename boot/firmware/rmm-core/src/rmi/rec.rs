@@ -4,13 +4,26 @@ use crate::features::{AUX_COUNT, MAX_RECS_ORDER};
 use crate::granule::{GranuleState, RecMark};
 use crate::hal::{Hal, TlbScope};
 use crate::measure;
-use crate::pages::{self, RealmState, RecPage};
+use crate::pages::{self, RealmPage, RealmState, RecPage};
 use crate::rmm::{Outcome, Rmm};
 use crate::run::reset;
 use ::rmi::status::Status;
 use ::rmi::v1_0::{Mpidr, REC_FLAG_RUNNABLE, RecParams};
 use addr::GranuleAddr;
 use zerocopy::{FromZeros, IntoBytes};
+
+/// Fills a REC's page, which is all zeroes, from its parameters.
+fn fill(page: &mut RecPage, realm: &RealmPage, params: &RecParams, mpidr: Mpidr, aux: GranuleAddr) {
+    page.index = u64::from(mpidr.index());
+    page.aux = aux.raw();
+    page.stage2 = realm.stage2;
+    page.num_bps = realm.num_bps;
+    page.num_wps = realm.num_wps;
+    reset::power_on(&mut page.context, params.pc, mpidr);
+    for (to, from) in page.context.gprs.iter_mut().zip(params.gprs) {
+        *to = from;
+    }
+}
 
 impl<H: Hal> Rmm<'_, H> {
     pub(super) fn rec_create(&self, rd: u64, rec: u64, params_pa: u64) -> Outcome<()> {
@@ -57,19 +70,13 @@ impl<H: Hal> Rmm<'_, H> {
             rec.set_runnable(RecMark::Yes);
         }
         let mut rec_page = pages::locked(self.hal, &mut rec);
-        let page: &mut RecPage = pages::rec(&mut rec_page);
-        page.index = index;
-        page.aux = aux.granule().raw();
-        page.stage2 = realm.stage2;
-        page.num_bps = realm.num_bps;
-        page.num_wps = realm.num_wps;
-        page.s2sz = realm
-            .space()
-            .map_or(0, |space| u64::from(space.space.bits()));
-        reset::power_on(&mut page.context, params.pc, mpidr);
-        for (to, from) in page.context.gprs.iter_mut().zip(params.gprs) {
-            *to = from;
-        }
+        fill(
+            pages::rec(&mut rec_page),
+            realm,
+            &params,
+            mpidr,
+            aux.granule(),
+        );
         aux.become_state(GranuleState::RecAux);
         aux.set_owner(owner);
         drop(rd_page);
