@@ -1,7 +1,7 @@
 //! Cold boot of the machine and warm boot of each further CPU.
 #![expect(unsafe_code, reason = "the device tree is at a raw address")]
 
-use crate::hw::entry::{self, Frame};
+use crate::hw::entry::{self, Frame, Frames};
 use crate::hw::{cache, console, cpu, fatal, gic, gpc, realm};
 use addr::PhysRange;
 use monitor_logic::fdt::{self, Machine};
@@ -9,10 +9,10 @@ use monitor_logic::features::Features;
 use monitor_logic::layout::{
     self, DTB_BASE, DTB_SIZE, HYPERVISOR_ENTRY, RMM_BASE, RMM_SHARED_PAGE,
 };
-use monitor_logic::smc::RMM_EL3_VERSION;
+use monitor_logic::smc::{RMM_EL3_VERSION, World};
 
-/// The boot CPU's way from reset to the first entry of EL2, which `frame` becomes.
-pub extern "C" fn cold(frame: &mut Frame) {
+/// The boot CPU's way from reset to the frame that enters EL2 first.
+pub extern "C" fn cold(frames: &mut Frames) -> &Frame {
     console::set_up();
     let has_rme = cpu::features().contains(Features::RME);
     say!(
@@ -43,11 +43,11 @@ pub extern "C" fn cold(frame: &mut Frame) {
     cpu::set_up();
     cpu::CPUS.arrive(cpu::index());
     let hypervisor = Frame::enter(HYPERVISOR_ENTRY, &[DTB_BASE]);
-    cpu::state().start(frame, hypervisor, rmm);
+    start(frames, hypervisor, rmm)
 }
 
-/// A CPU that `CPU_ON` turned on, on its way to EL2.
-pub extern "C" fn warm(frame: &mut Frame) {
+/// A CPU that `CPU_ON` turned on, on its way to the frame that enters EL2 first.
+pub extern "C" fn warm(frames: &mut Frames) -> &Frame {
     let index = cpu::index();
     entry::hold(index);
     if gpc::tables().is_some() {
@@ -60,7 +60,21 @@ pub extern "C" fn warm(frame: &mut Frame) {
     let hypervisor = Frame::enter(entry.address, &[entry.context]);
     // The activation token of a warm boot is that of the cold boot: 0.
     let rmm = realm::is_alive().then(|| Frame::enter(RMM_BASE, &[index as u64, 0, 0, 0]));
-    cpu::state().start(frame, hypervisor, rmm);
+    start(frames, hypervisor, rmm)
+}
+
+/// Both worlds start afresh on this CPU, the RMM first if it is entered at all.
+fn start(frames: &mut Frames, hypervisor: Frame, rmm: Option<Frame>) -> &Frame {
+    let first = match rmm {
+        Some(_) => World::Realm,
+        None => World::NonSecure,
+    };
+    *frames.of(World::NonSecure) = hypervisor;
+    if let Some(rmm) = rmm {
+        *frames.of(World::Realm) = rmm;
+    }
+    cpu::state().start(first);
+    frames.of(first)
 }
 
 fn find_rmm() -> Option<u64> {

@@ -15,10 +15,10 @@ use arm_sysregs::el1::accessors::{
 };
 use arm_sysregs::el1::registers::IccSreEl1;
 use arm_sysregs::el3::accessors::{
-    read_mpam3_el3, read_tpidr_el3, write_cptr_el3, write_icc_sre_el3, write_mdcr_el3,
-    write_mpam3_el3, write_scr_el3, write_smcr_el3, write_zcr_el3,
+    read_mpam3_el3, read_tpidr_el3, write_cptr_el3, write_icc_sre_el3, write_mpam3_el3,
+    write_scr_el3, write_smcr_el3, write_zcr_el3,
 };
-use arm_sysregs::el3::registers::{CptrEl3, IccSreEl3, MdcrEl3, Mpam3El3, ScrEl3, SmcrEl3, ZcrEl3};
+use arm_sysregs::el3::registers::{CptrEl3, IccSreEl3, Mpam3El3, ScrEl3, SmcrEl3, ZcrEl3};
 use core::arch::asm;
 use core::cell::{RefCell, RefMut};
 use monitor_logic::features::{Features, IdRegisters};
@@ -109,25 +109,17 @@ pub fn read_far() -> u64 {
     value
 }
 
-/// Opens the next return from EL3, and what it may use there, to `world`.
-pub fn set_world(world: World) {
-    let features = features();
-    let scr = ScrEl3::from_bits_retain(el3::scr(world, features));
-    // SAFETY: EL3 itself does not depend on SCR_EL3; the caller loads the
-    // world's registers before it leaves EL3.
-    unsafe { write_scr_el3(scr) }
-    let cptr = CptrEl3::from_bits_retain(el3::cptr(world, features));
-    // SAFETY: EL3 uses neither vectors nor trace.
-    unsafe { write_cptr_el3(cptr) }
-    write_mdcr_el3(MdcrEl3::from_bits_retain(el3::mdcr(world, features)));
-    cache::isb();
-}
-
 /// Settings that do not change between worlds. Leaves the Non-secure world's
-/// settings in force.
+/// access in force: some registers exist only there.
 pub fn set_up() {
     let features = features();
-    set_world(World::NonSecure);
+    let scr = ScrEl3::from_bits_retain(el3::scr(World::NonSecure, features));
+    // SAFETY: EL3 itself does not depend on SCR_EL3.
+    unsafe { write_scr_el3(scr) }
+    let cptr = CptrEl3::from_bits_retain(el3::cptr(World::NonSecure, features));
+    // SAFETY: EL3 uses neither vectors nor trace.
+    unsafe { write_cptr_el3(cptr) }
+    cache::isb();
     if features.contains(Features::SVE) {
         // SAFETY: the register exists and EL3 uses no vectors.
         unsafe { write_zcr_el3(ZcrEl3::from_bits_retain(el3::ZCR)) }

@@ -4,8 +4,9 @@
 // others wait by their index until the mailbox releases them. The MMU goes on
 // before the first line of Rust, because atomics need cacheable memory.
 //
-// TPIDR_EL3 holds the CPU's index from the first instructions on, and SP_EL3
-// is at the top of the CPU's stack whenever a lower level runs.
+// TPIDR_EL3 holds the CPU's index from the first instructions on. At the top of
+// each stack are two frames, one per world: while a world runs, SP_EL3 is at the
+// end of its frame, so that an exception saves registers where they stay.
 
 .macro monitor_mov64 reg, value
     movz \reg, #((\value) & 0xffff)
@@ -94,8 +95,8 @@ monitor_start:
     msr sctlr_el3, x0
     isb
     monitor_stack_top x0, x1
-    sub sp, x0, #{FRAME_SIZE}
-    mov x0, sp
+    sub x0, x0, #{FRAMES_SIZE}
+    mov sp, x0
     mov x29, xzr
     mov x30, xzr
     blr x20
@@ -131,12 +132,17 @@ monitor_lower_sync:
     mrs x0, elr_el3
     mrs x1, spsr_el3
     stp x0, x1, [sp, #{FRAME_ELR}]
+    // Slots are aligned to their size: the frames are the last of this one.
     mov x0, sp
+    orr x0, x0, #({STACK_SLOT} - 1)
+    sub x0, x0, #({FRAMES_SIZE} - 1)
+    mov sp, x0
     mov x29, xzr
     bl {LOWER_SYNC}
 
-// sp: the frame to leave with.
+// x0: the frame to leave with.
 monitor_leave:
+    mov sp, x0
     ldp x0, x1, [sp, #{FRAME_ELR}]
     msr elr_el3, x0
     msr spsr_el3, x1

@@ -9,10 +9,11 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 use monitor_logic::layout::{CPUS_PER_CLUSTER, FLASH_TABLES, MAX_CPUS, STACK_SLOT, STACKS_BASE};
+use monitor_logic::smc::World;
 use monitor_logic::{el3, map};
 
 /// What a lower level's general registers held, and how it goes on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[repr(C)]
 pub struct Frame {
     /// x0 to x30.
@@ -28,9 +29,38 @@ pub struct Frame {
 const _: () = assert!(size_of::<Frame>() == 272 && size_of::<Frame>().is_multiple_of(16));
 const _: () = assert!(offset_of!(Frame, sp_el0) == 248);
 
+/// What each world's registers held when it was left; on top of the stack.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Frames {
+    realm: Frame,
+    non_secure: Frame,
+}
+
+const _: () = assert!(STACK_SLOT.is_power_of_two() && STACKS_BASE.is_multiple_of(STACK_SLOT));
+
+impl Frames {
+    /// The frame of `world`.
+    pub fn of(&mut self, world: World) -> &mut Frame {
+        match world {
+            World::NonSecure => &mut self.non_secure,
+            World::Realm => &mut self.realm,
+        }
+    }
+
+    /// Passes x0 to x7 of the hypervisor to the RMM.
+    pub fn pass_command(&mut self) {
+        self.realm.gprs[..8].copy_from_slice(&self.non_secure.gprs[..8]);
+    }
+
+    /// Gives x1 to x5 of the RMM to the hypervisor as x0 to x4.
+    pub fn pass_answer(&mut self) {
+        self.non_secure.gprs[..5].copy_from_slice(&self.realm.gprs[1..6]);
+    }
+}
+
 impl Frame {
-    /// A frame that holds nothing.
-    pub const EMPTY: Self = Self {
+    const EMPTY: Self = Self {
         gprs: [0; 31],
         sp_el0: 0,
         elr: 0,
@@ -83,9 +113,9 @@ unsafe extern "C" {
     fn monitor_turn_off(index: usize) -> !;
 }
 
-/// Sends this CPU to the pen.
+/// Sends this CPU to the pen. Its mailbox is empty since it came on; another CPU
+/// may already fill it again.
 pub fn turn_off(index: usize) -> ! {
-    hold(index);
     // SAFETY: the pen needs nothing of the stack, which starts anew when the
     // CPU leaves it.
     unsafe { monitor_turn_off(index) }
@@ -102,6 +132,7 @@ global_asm!(
     SCTLR = const el3::SCTLR,
     TABLES = const FLASH_TABLES,
     FRAME_SIZE = const size_of::<Frame>(),
+    FRAMES_SIZE = const size_of::<Frames>(),
     FRAME_ELR = const offset_of!(Frame, elr),
     MAILBOX = sym MAILBOX,
     COLD = sym boot::cold,

@@ -98,18 +98,35 @@ impl Maintenance for Machine {
             Pas::Realm => PAS_NS | PAS_NSE,
         };
         let line = cache::line_size();
-        for offset in (0..GRANULE_SIZE).step_by(line as usize) {
-            let target = (granule.raw() + offset) | space;
-            if self.tags {
-                // SAFETY: DC CIGDPAPA writes back; it changes no data.
-                unsafe { asm!("sys #6, c7, c14, #5, {}", in(reg) target, options(nostack)) }
-            } else {
-                // SAFETY: DC CIPAPA writes back; it changes no data.
-                unsafe { asm!("sys #6, c7, c14, #1, {}", in(reg) target, options(nostack)) }
+        let first = granule.raw() | space;
+        let end = first + GRANULE_SIZE;
+        if self.tags {
+            // SAFETY: DC CIGDPAPA writes back; it changes no data.
+            unsafe {
+                asm!(
+                    "2: sys #6, c7, c14, #5, {0}",
+                    "add {0}, {0}, {1}",
+                    "cmp {0}, {2}",
+                    "b.lo 2b",
+                    "dsb osh",
+                    inout(reg) first => _, in(reg) line, in(reg) end,
+                    options(nostack)
+                )
+            }
+        } else {
+            // SAFETY: DC CIPAPA writes back; it changes no data.
+            unsafe {
+                asm!(
+                    "2: sys #6, c7, c14, #1, {0}",
+                    "add {0}, {0}, {1}",
+                    "cmp {0}, {2}",
+                    "b.lo 2b",
+                    "dsb osh",
+                    inout(reg) first => _, in(reg) line, in(reg) end,
+                    options(nostack)
+                )
             }
         }
-        // SAFETY: a barrier changes no data.
-        unsafe { asm!("dsb osh", options(nostack)) }
     }
 
     fn publish(&self, granule: GranuleAddr) {

@@ -1,7 +1,7 @@
 //! Exceptions from lower levels: calls, and instructions that EL3 keeps closed.
 
-use crate::hw::entry::{self, Frame};
-use crate::hw::world::Rmm;
+use crate::hw::entry::{self, Frame, Frames};
+use crate::hw::world::{CpuState, Rmm};
 use crate::hw::{cpu, fatal, gpc, inject, power, realm};
 use addr::GranuleAddr;
 use arm_sysregs::el3::accessors::read_esr_el3;
@@ -15,79 +15,83 @@ use monitor_logic::trap::{self, Trap};
 /// Vector number of a synchronous exception from a lower level.
 const LOWER_SYNC: usize = 8;
 
-/// Serves the exception that `frame` was saved at, and leaves in it how EL3 is
-/// left.
-pub extern "C" fn lower_sync(frame: &mut Frame) {
+/// Serves the exception that the running world's frame was saved at, and
+/// answers with the frame to leave EL3 with.
+pub extern "C" fn lower_sync(frames: &mut Frames) -> &Frame {
+    let mut state = cpu::state();
+    let frame = frames.of(state.world);
     match trap::classify(read_esr_el3().bits()) {
-        Trap::Smc(0) => call(frame),
+        Trap::Smc(0) => {
+            if call(&mut state, frames) == After::TurnOff {
+                // The CPU does not come back here: nothing may stay borrowed.
+                drop(state);
+                entry::turn_off(cpu::index());
+            }
+        }
         Trap::Smc(_) => frame.gprs[0] = NOT_SUPPORTED,
         Trap::Undefined if inject::undefined(frame) => {}
         Trap::Undefined | Trap::Unexpected => fatal::unexpected(LOWER_SYNC),
     }
+    frames.of(state.world)
 }
 
-fn call(frame: &mut Frame) {
-    let world = cpu::state().world;
-    let answer = match smc::route(world, frame.gprs[0] as u32) {
-        Call::Rmi => return forward(frame),
-        Call::RmiComplete => return complete(frame),
-        Call::BootComplete => return boot_complete(frame),
+/// What a CPU does when its call is served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum After {
+    /// Leave EL3.
+    Leave,
+    /// Wait until it is turned on again.
+    TurnOff,
+}
+
+fn call(state: &mut CpuState, frames: &mut Frames) -> After {
+    let frame = frames.of(state.world);
+    let answer = match smc::route(state.world, frame.gprs[0] as u32) {
+        Call::Rmi if state.rmm == Rmm::Idle && realm::is_alive() => {
+            frames.pass_command();
+            state.switch();
+            state.rmm = Rmm::Serving;
+            return After::Leave;
+        }
+        Call::RmiComplete if state.rmm == Rmm::Serving => {
+            frames.pass_answer();
+            state.switch();
+            state.rmm = Rmm::Idle;
+            return After::Leave;
+        }
+        Call::BootComplete if state.rmm == Rmm::Booting => {
+            state.rmm = boot_result(frame.gprs[1] as i64);
+            state.switch();
+            return After::Leave;
+        }
         Call::Delegate => transition(frame.gprs[1], Gpi::Realm),
         Call::Undelegate => transition(frame.gprs[1], Gpi::NonSecure),
-        Call::Psci => return psci(frame),
+        Call::Psci => match psci(frame) {
+            Some(answer) => answer,
+            None => return After::TurnOff,
+        },
         Call::SmcccVersion => smc::SMCCC_VERSION,
         Call::SmcccArchFeatures => smc::arch_feature(frame.gprs[1] as u32),
         Call::RealmPasCount => realm_pas_count(),
+        // An RMM that is off, or one that speaks out of turn.
+        Call::Rmi | Call::RmiComplete | Call::BootComplete => NOT_SUPPORTED,
         Call::Attestation | Call::Unknown => NOT_SUPPORTED,
     };
     frame.gprs[0] = answer;
-}
-
-/// Passes x0 to x7 of an RMI command to the RMM.
-fn forward(frame: &mut Frame) {
-    let mut state = cpu::state();
-    if state.rmm != Rmm::Idle || !realm::is_alive() {
-        frame.gprs[0] = NOT_SUPPORTED;
-        return;
-    }
-    let caller = *frame;
-    state.switch(frame);
-    state.rmm = Rmm::Serving;
-    frame.gprs[..8].copy_from_slice(&caller.gprs[..8]);
-}
-
-/// Gives x1 to x5 of the RMM to the hypervisor as x0 to x4.
-fn complete(frame: &mut Frame) {
-    let mut state = cpu::state();
-    if state.rmm != Rmm::Serving {
-        frame.gprs[0] = NOT_SUPPORTED;
-        return;
-    }
-    let rmm = *frame;
-    state.switch(frame);
-    state.rmm = Rmm::Idle;
-    frame.gprs[..5].copy_from_slice(&rmm.gprs[1..6]);
+    After::Leave
 }
 
 /// The RMM has booted on this CPU, or failed to: then no CPU enters it again.
-fn boot_complete(frame: &mut Frame) {
-    let mut state = cpu::state();
-    if state.rmm != Rmm::Booting {
-        frame.gprs[0] = NOT_SUPPORTED;
-        return;
-    }
-    let code = frame.gprs[1] as i64;
+fn boot_result(code: i64) -> Rmm {
     if code == 0 {
-        state.rmm = Rmm::Idle;
-    } else {
-        say!(
-            "no Realms: the RMM failed to boot on CPU {} (code {code})",
-            cpu::index()
-        );
-        realm::set_alive(false);
-        state.rmm = Rmm::Off;
+        return Rmm::Idle;
     }
-    state.switch(frame);
+    say!(
+        "no Realms: the RMM failed to boot on CPU {} (code {code})",
+        cpu::index()
+    );
+    realm::set_alive(false);
+    Rmm::Off
 }
 
 /// Moves the granule at `address` to the Realm world or back.
@@ -129,17 +133,18 @@ fn is_enterable(address: u64) -> bool {
     }
 }
 
-fn psci(frame: &mut Frame) {
+/// Serves a PSCI call; without an answer the CPU is off.
+fn psci(frame: &Frame) -> Option<u64> {
     let [x0, x1, x2, x3, ..] = frame.gprs;
     // The SVE hint is no part of a PSCI function identifier.
     let fid = x0 & !u64::from(smc::SVE_HINT);
     match cpu::CPUS.call(cpu::index(), &[fid, x1, x2, x3], is_enterable) {
-        Outcome::Return(value) => frame.gprs[0] = value,
+        Outcome::Return(value) => Some(value),
         Outcome::Wake(index) => {
             entry::release(index);
-            frame.gprs[0] = 0;
+            Some(0)
         }
-        Outcome::Off => entry::turn_off(cpu::index()),
+        Outcome::Off => None,
         Outcome::SystemOff => power::off(),
         Outcome::SystemReset => {
             // Memory survives a reset, and the pen is looked at before the boot
