@@ -190,6 +190,7 @@ impl fmt::Display for Problem {
 
 impl Problem {
     /// The sentences about addresses and sizes.
+    #[allow(clippy::too_many_lines, reason = "a table: one sentence per problem")]
     fn fmt_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::BadMemory { base, size } => write!(
