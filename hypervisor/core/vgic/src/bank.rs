@@ -123,6 +123,12 @@ impl Bank {
         self.active
     }
 
+    /// Whether nothing is pending, active or listed.
+    #[inline]
+    pub const fn is_quiet(&self) -> bool {
+        self.latch | self.line | self.active | self.listed == 0
+    }
+
     /// Interrupts in list registers.
     pub const fn listed(&self) -> u32 {
         self.listed

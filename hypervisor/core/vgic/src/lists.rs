@@ -197,6 +197,48 @@ impl Vgic<'_> {
     /// are in use or were, and returns the bits of `ICH_HCR_EL2` that go with
     /// them.
     pub fn load(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> u64 {
+        if self.load_one(vcpu, registers) {
+            return 0;
+        }
+        self.load_many(vcpu, registers)
+    }
+
+    /// [`Vgic::load`] for what is by far most frequent: no shared interrupt,
+    /// one private one at most. Says whether it was that.
+    #[inline]
+    fn load_one(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> bool {
+        let groups = self.groups;
+        let quiet = self.spis.iter().all(Bank::is_quiet);
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return false;
+        };
+        if !quiet || cpu.lists.written > 1 {
+            return false;
+        }
+        let [ours, ..] = &mut cpu.lists.registers;
+        if cpu.lists.used != 0 {
+            cpu.private.unlist(1 << (*ours & 0x1f));
+        }
+        let all = cpu.private.active() | cpu.private.deliverable(groups);
+        if !all.is_power_of_two() && all != 0 {
+            // The other way takes it from here: what is unlisted may be again.
+            return false;
+        }
+        *ours = if all == 0 {
+            0
+        } else {
+            list_register(&mut cpu.private, all.trailing_zeros(), 0, groups)
+        };
+        let [slot, ..] = registers;
+        *slot = *ours;
+        cpu.lists.used = u32::from(all != 0);
+        cpu.lists.written = cpu.lists.used;
+        cpu.lists.spilled = false;
+        cpu.changed = false;
+        true
+    }
+
+    fn load_many(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> u64 {
         self.unload(vcpu);
         let choice = self.choose(vcpu);
         let mut used = 0u32;
@@ -325,8 +367,6 @@ impl Vgic<'_> {
     /// Lists one interrupt and returns its list register.
     fn list(&mut self, vcpu: usize, intid: u32) -> u64 {
         let groups = self.groups;
-        let index = intid % 32;
-        let bit = 1 << index;
         let bank = if intid < 32 {
             self.cpus.get_mut(vcpu).map(|cpu| &mut cpu.private)
         } else {
@@ -336,20 +376,10 @@ impl Vgic<'_> {
             }
             spi_bank(&mut self.spis, intid)
         };
-        let Some(bank) = bank else {
-            return 0;
-        };
-        let progress = bank.list(bit, groups);
-        let mut register = u64::from(intid)
-            | u64::from(bank.priority(index)) << LR_PRIORITY_SHIFT
-            | state(progress);
-        if bank.is_group_one(bit) {
-            register |= LR_GROUP_ONE;
+        match bank {
+            Some(bank) => list_register(bank, intid % 32, intid & !31, groups),
+            None => 0,
         }
-        if bank.is_level(bit) {
-            register |= LR_EOI;
-        }
-        register
     }
 
     /// Whether an interrupt waits for the virtual CPU that would end its wait,
@@ -375,6 +405,23 @@ impl Vgic<'_> {
         let [key, ..] = best.keys;
         key != WORST && u64::from(key >> KEY_PRIORITY_SHIFT) < mask
     }
+}
+
+/// Lists interrupt `index` of a bank that starts at INTID `first`.
+#[inline]
+fn list_register(bank: &mut Bank, index: u32, first: u32, groups: u32) -> u64 {
+    let bit = 1 << index;
+    let progress = bank.list(bit, groups);
+    let mut register = u64::from(first | index)
+        | u64::from(bank.priority(index)) << LR_PRIORITY_SHIFT
+        | state(progress);
+    if bank.is_group_one(bit) {
+        register |= LR_GROUP_ONE;
+    }
+    if bank.is_level(bit) {
+        register |= LR_EOI;
+    }
+    register
 }
 
 /// Shares out `registers` between active and pending interrupts.
