@@ -113,42 +113,10 @@ pub fn life(linux: &Value) -> Vec<Row> {
             .pointer(&format!("/bench/{key}"))
             .and_then(Value::as_u64)
     };
-    let call = |name: &str| {
-        linux
-            .pointer(&format!("/rmi_calls/{name}"))
-            .and_then(Value::as_u64)
-    };
-    let calls = linux
-        .get("rmi_calls")
-        .and_then(Value::as_object)
-        .map(|calls| calls.values().filter_map(Value::as_u64).sum());
     let hashing = bench("measured_pages").map(|pages| pages * BLOCKS_PER_GRANULE * PER_BLOCK);
     let population_bar = hashing.map(|hashing| hashing + hashing / 5);
-    vec![
-        Row::new(
-            "RMI calls of the Linux Realm, 256 MiB",
-            Some(163_119),
-            Some(81_559),
-            calls,
-        ),
-        Row::new(
-            "  of them GRANULE_DELEGATE",
-            Some(33_615),
-            None,
-            call("GRANULE_DELEGATE"),
-        ),
-        Row::new(
-            "  of them RTT_FOLD",
-            None,
-            None,
-            call("RTT_FOLD").or(Some(0)),
-        ),
-        Row::new(
-            "  of them folds that failed",
-            Some(2_184),
-            Some(0),
-            linux.pointer("/bench/failed_folds").and_then(Value::as_u64),
-        ),
+    let mut rows = calls(linux);
+    rows.extend([
         Row::new(
             "hypervisor's entry to the first guest instruction",
             None,
@@ -166,6 +134,36 @@ pub fn life(linux: &Value) -> Vec<Row> {
             Some(1_275_000_000),
             None,
             bench("guest_to_mark"),
+        ),
+    ]);
+    rows
+}
+
+/// RMI calls over the Linux Realm's life.
+fn calls(linux: &Value) -> Vec<Row> {
+    let all = linux.get("rmi_calls").and_then(Value::as_object);
+    let sum = all.map(|calls| calls.values().filter_map(Value::as_u64).sum());
+    let count = |name: &str| all.map(|calls| calls.get(name).and_then(Value::as_u64).unwrap_or(0));
+    let failed_folds = linux.pointer("/bench/failed_folds").and_then(Value::as_u64);
+    vec![
+        Row::new(
+            "RMI calls of the Linux Realm, 256 MiB",
+            Some(163_119),
+            Some(81_559),
+            sum,
+        ),
+        Row::new(
+            "  of them GRANULE_DELEGATE",
+            Some(33_615),
+            None,
+            count("GRANULE_DELEGATE"),
+        ),
+        Row::new("  of them RTT_FOLD", None, None, count("RTT_FOLD")),
+        Row::new(
+            "  of them folds that failed",
+            Some(2_184),
+            Some(0),
+            failed_folds,
         ),
     ]
 }

@@ -18,7 +18,7 @@ struct Door {
 #[derive(Subcommand)]
 enum Command {
     /// Boots the stack in QEMU with a VM in it.
-    Run(run::Options),
+    Run(Box<run::Options>),
     /// Runs every test.
     Test(test::Options),
     /// Measures against the reference figures.

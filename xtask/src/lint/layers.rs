@@ -50,7 +50,7 @@ impl Layer {
             "hypervisor" => Self::Hypervisor,
             "boot/entry" => Self::Entry,
             "tests/guests" => Self::Guests,
-            "tests/contract" => Self::Contract,
+            "tests/contract" | "tests/contract/payload" => Self::Contract,
             "tests/qemu" | "xtask" => Self::Tools,
             dir if dir.starts_with("hypervisor/abi/") => Self::Abi,
             dir if dir.starts_with("hypervisor/core/") => Self::Core,
@@ -65,7 +65,10 @@ impl Layer {
             Self::Core => matches!(other, Self::Abi | Self::Core),
             Self::Firmware => matches!(other, Self::Abi | Self::Firmware),
             Self::Hypervisor => matches!(other, Self::Abi | Self::Core | Self::Entry),
-            Self::Contract => matches!(other, Self::Abi | Self::Core | Self::Firmware),
+            Self::Contract => matches!(
+                other,
+                Self::Abi | Self::Core | Self::Firmware | Self::Contract
+            ),
             Self::Tools => matches!(other, Self::Abi | Self::Core | Self::Tools),
         }
     }
