@@ -40,6 +40,12 @@ pub const RMM: Program<'_> = Program {
     bin: "rmm",
 };
 
+/// The contract's cases, for the hypervisor's place.
+pub const CONTRACT: Program<'_> = Program {
+    package: "contract-payload",
+    bin: "contract-payload",
+};
+
 /// A payload of `tests/guests`.
 pub const fn guest(bin: &str) -> Program<'_> {
     Program {

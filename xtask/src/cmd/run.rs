@@ -153,13 +153,7 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
     check_files(options)?;
     let sources = Provider::default();
     let bundle = vm::bundle(&file, &options.overrides(), &sources)?;
-    let qemu = provision::qemu()?;
-    if !options.no_rme && !qemu.is_usable() {
-        bail!(
-            "{qemu} cannot run Realms: it must be 9.0 or later and its max CPU must have x-rme; \
-             take another (cargo xtask doctor names one) or run with --no-rme"
-        );
-    }
+    let qemu = qemu(!options.no_rme)?;
     let nonce = Nonce::draw().context("cannot draw a nonce")?;
     let deadline = options
         .timeout
@@ -187,6 +181,56 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
         },
         linux: sources.linux.into_inner(),
     })
+}
+
+/// A QEMU that can be the machine.
+fn qemu(rme: bool) -> Result<Qemu> {
+    let qemu = provision::qemu()?;
+    if rme && !qemu.is_usable() {
+        bail!(
+            "{qemu} cannot run Realms: it must be 9.0 or later and its max CPU must have x-rme; \
+             take another (cargo xtask doctor names one) or run with --no-rme"
+        );
+    }
+    Ok(qemu)
+}
+
+/// Boots a program in the hypervisor's place, on the embedded firmware or on
+/// another, and waits until it powers off.
+pub fn boot_in_place(
+    program: build::Program<'_>,
+    firmware: Option<PathBuf>,
+    deadline: Duration,
+) -> Result<Outcome> {
+    let flat = build::flat(program)?;
+    let board = Board {
+        start: Start::Realms {
+            flash: match firmware {
+                Some(file) => file,
+                None => embedded_firmware()?,
+            },
+            image: build::store_unique(program.bin, "img", &flat.bytes)?,
+            base: HYPERVISOR_BASE,
+            carrier: carrier()?,
+        },
+        cpus: 1,
+        ram_mib: RAM_MIB,
+        clock: Clock::Host,
+        bootargs: String::new(),
+        device_tree: None,
+    };
+    let plan = Plan {
+        board,
+        nonce: Nonce::draw().context("cannot draw a nonce")?,
+        deadline: Some(deadline),
+        output: Output::Quiet,
+        input: Input::None,
+    };
+    session::boot(&qemu(true)?, &plan)
+}
+
+fn carrier() -> Result<PathBuf> {
+    build::store("carrier", b"carries the command line\n")
 }
 
 /// The files the command line names must be there.
@@ -263,7 +307,7 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
         image,
         base,
         jump,
-        carrier: build::store("carrier", b"carries the command line\n")?,
+        carrier: carrier()?,
     })
 }
 
@@ -271,7 +315,7 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
 pub fn embedded_firmware() -> Result<PathBuf> {
     let monitor = build::flat(build::MONITOR)?;
     let rmm = build::flat(build::RMM)?;
-    build::store("flash.bin", &image::flash(&monitor, &rmm)?)
+    build::store_unique("flash", "bin", &image::flash(&monitor, &rmm)?)
 }
 
 fn bootargs(options: &Options, nonce: &Nonce, deadline: Option<Duration>, input: &Input) -> String {

@@ -67,7 +67,7 @@ impl Layer {
             Self::Hypervisor => matches!(other, Self::Abi | Self::Core | Self::Entry),
             Self::Contract => matches!(
                 other,
-                Self::Abi | Self::Core | Self::Firmware | Self::Contract
+                Self::Abi | Self::Core | Self::Entry | Self::Firmware | Self::Contract
             ),
             Self::Tools => matches!(other, Self::Abi | Self::Core | Self::Tools),
         }
