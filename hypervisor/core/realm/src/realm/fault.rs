@@ -82,7 +82,9 @@ impl<B: Backend> Realm<'_, B> {
         let step = Step::Fill(ipa);
         let rd = self.descriptor(step)?;
         self.need_table(memory, place.region)?;
-        let run = self.obtain(memory, 1).map_err(|cause| step.failed(cause))?;
+        let run = self
+            .obtain_page(memory)
+            .map_err(|cause| step.failed(cause))?;
         let (_, result) = self
             .rmm
             .fill(rd, ipa.align_down(GRANULE_SIZE), run.base(), 1);

@@ -33,6 +33,9 @@ use rmi::v1_0::MAX_AUX;
 /// Tables kept in reserve. One would do: only one block is split at a time.
 const STOCK: usize = 4;
 
+/// Pages delegated at once for a Realm that gets its memory page by page.
+const BATCH: usize = 16;
+
 /// Refusals in a row after which the RMM is taken to refuse everything.
 const MAX_REFUSALS: usize = 1024;
 
@@ -59,6 +62,8 @@ pub struct Realm<'a, B> {
     upper_tables: usize,
     recs: heapless::Vec<Rec, MAX_VCPUS>,
     stock: heapless::Vec<Granules<Delegated>, STOCK>,
+    /// What is left of the last batch of single pages.
+    batch: Option<Granules<Delegated>>,
     params: Option<Granules<Undelegated>>,
     transcript: Transcript,
     finished: bool,
@@ -92,6 +97,7 @@ impl<'a, B: Backend> Realm<'a, B> {
             upper_tables: 0,
             recs: heapless::Vec::new(),
             stock: heapless::Vec::new(),
+            batch: None,
             params: None,
             transcript: Transcript::default(),
             finished: false,
@@ -209,6 +215,20 @@ impl<'a, B: Backend> Realm<'a, B> {
             }
         }
         Err(Cause::Refused)
+    }
+
+    /// One delegated granule for a page; batches make most of them cheap.
+    fn obtain_page(&mut self, memory: &mut impl Memory) -> Result<Granules<Delegated>, Cause> {
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => match self.obtain(memory, BATCH) {
+                Err(Cause::OutOfMemory) => self.obtain(memory, 1)?,
+                batch => batch?,
+            },
+        };
+        let (page, rest) = batch.split(1);
+        self.batch = rest;
+        page.ok_or(Cause::OutOfMemory)
     }
 
     /// Undelegates granules and frees what comes back.

@@ -52,6 +52,9 @@ impl<B: Backend> Realm<'_, B> {
         while let Some(table) = self.stock.pop() {
             self.give_back(memory, table);
         }
+        if let Some(batch) = self.batch.take() {
+            self.give_back(memory, batch);
+        }
         if let Some(params) = self.params.take() {
             memory.free(params);
         }
