@@ -211,6 +211,7 @@ pub fn boot_in_place(
             },
             image: build::store_unique(program.bin, "img", &flat.bytes)?,
             base: HYPERVISOR_BASE,
+            jump: None,
             carrier: carrier()?,
         },
         cpus: 1,
