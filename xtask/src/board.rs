@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn another_address_is_reached_by_a_jump_from_where_firmware_enters() {
+        let mut board = realms();
+        if let Start::Realms { base, jump, .. } = &mut board.start {
+            *base = 0x8020_0000;
+            *jump = Some("jump.bin".into());
+        }
+        assert!(line(&board).contains(
+            "-device loader,file=suzerain.img,addr=0x80200000,force-raw=on \
+             -device loader,file=jump.bin,addr=0x60000000,force-raw=on"
+        ));
+        let code = super::jump_to(0x8020_0000);
+        assert_eq!(code[..8], [0x50, 0, 0, 0x58, 0, 0x02, 0x1f, 0xd6]);
+        assert_eq!(code[8..], 0x8020_0000_u64.to_le_bytes());
+    }
+
+    #[test]
     fn bootargs_stay_one_argument() {
         assert!(realms().argv().contains(&"a=1 b=2".into()));
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
@@ -160,7 +160,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes an image whose name says its content, so that machines which run at
-/// the same time never share a file that changes.
+/// the same time never share a file that changes. Old ones are removed.
 pub fn store_unique(name: &str, extension: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = paths::images().join(format!(
         "{name}-{:08x}-{}.{extension}",
@@ -168,8 +168,36 @@ pub fn store_unique(name: &str, extension: &str, bytes: &[u8]) -> Result<PathBuf
         bytes.len()
     ));
     if std::fs::read(&path).is_ok_and(|old| old == bytes) {
+        // Its age decides when it is removed, so a use makes it young again. If
+        // that fails it is merely built once more.
+        let _ = std::fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         return Ok(path);
     }
+    remove_old(&format!("{name}-"), extension);
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     store(&file, bytes)
+}
+
+/// No machine takes that long between the image and QEMU's start.
+const OLD: Duration = Duration::from_secs(3600);
+
+/// Removes images nobody has used for long. What cannot be removed stays, and
+/// costs disk space only.
+fn remove_old(prefix: &str, extension: &str) {
+    let Ok(entries) = std::fs::read_dir(paths::images()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_ours = entry.file_name().to_string_lossy().starts_with(prefix)
+            && path.extension().is_some_and(|other| other == extension);
+        let age = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .ok()
+            .and_then(|time| time.elapsed().ok());
+        if is_ours && age.is_some_and(|age| age > OLD) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }

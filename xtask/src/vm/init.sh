@@ -92,7 +92,7 @@ $b mount -t devtmpfs dev /dev
 $b dmesg -n 4
 say "init started after $(uptime_cs) cs"
 case " $($b cat /proc/cmdline) " in
-    *" suzerain.checks "*) run_checks ;;
     *" suzerain.poweroff "*) stop poweroff ;;
+    *" suzerain.checks "*) run_checks ;;
     *) run_shell ;;
 esac
