@@ -98,12 +98,13 @@ pub fn line(arguments: fmt::Arguments<'_>) {
     }
 }
 
-/// Has the UART raise its interrupt when a byte comes in.
-pub fn enable_input() {
+/// Whether the UART raises its interrupt when a byte comes in.
+pub fn set_input_interrupt(enabled: bool) {
     if let Some(console) = CONSOLE.lock().as_mut() {
-        console
-            .uart
-            .set_interrupt_masks(Interrupts::RXI | Interrupts::RTI);
+        console.uart.set_interrupt_masks(match enabled {
+            true => Interrupts::RXI | Interrupts::RTI,
+            false => Interrupts::empty(),
+        });
     }
 }
 

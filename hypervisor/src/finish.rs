@@ -3,8 +3,9 @@
 use core::fmt::{self, Write};
 
 use report::summary::{Granules, Summary, TooLong, Vm};
-use rmi::client::Calls;
+use rmi::client::{Calls, Rmi};
 
+use crate::arch::smc::SmcConduit;
 use crate::host::Host;
 use crate::machine::Finished;
 use crate::rmm::{self, Rmm};
@@ -15,7 +16,12 @@ use crate::{console, power};
 static SUMMARY: Mutex<Summary> = Mutex::new(Summary::new());
 
 /// Writes the summary and turns the machine off.
-pub fn finish(host: &Host, rmm: Option<&Rmm>, results: &[Finished]) -> ! {
+pub fn finish(
+    host: &Host,
+    rmi: &Rmi<SmcConduit>,
+    rmm: Option<&Rmm<'_>>,
+    results: &[Finished],
+) -> ! {
     // The walk over all books is for the case that something is left.
     if let Some(rmm) = rmm
         && rmm.ledger.counts().outstanding > 0
@@ -25,7 +31,7 @@ pub fn finish(host: &Host, rmm: Option<&Rmm>, results: &[Finished]) -> ! {
         }
     }
     let mut summary = SUMMARY.lock();
-    fill(&mut summary, rmm, results);
+    fill(&mut summary, rmi, rmm, results);
     if let Some(bench) = host.bench {
         bench.report(host.entered, &mut summary);
     }
@@ -38,13 +44,13 @@ pub fn finish(host: &Host, rmm: Option<&Rmm>, results: &[Finished]) -> ! {
     power::off()
 }
 
-fn fill(summary: &mut Summary, rmm: Option<&Rmm>, results: &[Finished]) {
+fn fill(summary: &mut Summary, rmi: &Rmi<SmcConduit>, rmm: Option<&Rmm<'_>>, results: &[Finished]) {
     let calls = Calls::new();
     for result in results {
         calls.absorb(&result.calls);
     }
+    calls.absorb(rmi.calls());
     let version = rmm.map(|rmm| {
-        calls.absorb(rmm.rmi.calls());
         let version = rmm.session.version;
         (version.major(), version.minor())
     });

@@ -12,8 +12,8 @@ use crate::arch::{cpu, timer};
 use crate::bench::Bench;
 use crate::console;
 
-/// Bytes of console input kept for a guest that does not read; more stay in
-/// the UART.
+/// Bytes of console input kept for a guest that does not read; more wait in the
+/// UART.
 const INPUT: usize = 256;
 
 /// The host's own business.
@@ -55,7 +55,7 @@ impl Host {
         let uart = match platform.uart.intid.and_then(intid) {
             Some(uart) if args.interactive => {
                 gic.enable(uart)?;
-                console::enable_input();
+                console::set_input_interrupt(true);
                 Some(uart)
             }
             _ => None,
@@ -105,7 +105,8 @@ impl Host {
         }
     }
 
-    /// Takes what came in on the UART, as far as there is room.
+    /// Takes what came in on the UART, as far as there is room. Then the UART
+    /// keeps the rest, and its interrupt rests with it.
     fn receive(&mut self) {
         while !self.input.is_full() {
             match console::read() {
@@ -115,9 +116,7 @@ impl Host {
                 None => return,
             }
         }
-        // The guest does not read; what comes now is lost, or the interrupt
-        // would never fall.
-        while console::read().is_some() {}
+        console::set_input_interrupt(false);
     }
 
     /// The next byte of input, which stays there.
@@ -127,7 +126,14 @@ impl Host {
 
     /// The next byte of input.
     pub fn input(&mut self) -> Option<u8> {
-        self.input.pop_front()
+        let was_full = self.input.is_full();
+        let byte = self.input.pop_front();
+        if was_full {
+            console::set_input_interrupt(true);
+            // What waited in the UART announces itself no second time.
+            self.receive();
+        }
+        byte
     }
 
     /// Sleeps until an interrupt, the deadline, or tick `until`.

@@ -18,9 +18,13 @@ use crate::host::Host;
 use crate::memory::{Ram, RunPage, phys};
 use crate::rmm::Rmm;
 use crate::run::{Ended, Loop, Services};
+use crate::selftest;
 
 /// Pages copied into a Realm between two looks at the clock.
 const PAGES_PER_STEP: usize = 512;
+
+/// Pages from which on a Realm's images take long enough to tell of progress.
+const TOLD_FROM: u64 = 1024;
 
 /// What became of a VM.
 pub struct Finished {
@@ -58,12 +62,12 @@ impl Finished {
 pub struct Machine<'a> {
     boot: &'a BootInfo,
     plan: Plan,
-    rmm: Option<&'a Rmm>,
+    rmm: Option<&'a Rmm<'a>>,
 }
 
 impl<'a> Machine<'a> {
     /// The machine that `plan` describes.
-    pub fn new(boot: &'a BootInfo, plan: Plan, rmm: Option<&'a Rmm>) -> Self {
+    pub fn new(boot: &'a BootInfo, plan: Plan, rmm: Option<&'a Rmm<'a>>) -> Self {
         Self { boot, plan, rmm }
     }
 
@@ -100,7 +104,7 @@ impl<'a> Machine<'a> {
 /// One Realm from its description to its end.
 struct Life<'a> {
     boot: &'a BootInfo,
-    rmm: &'a Rmm,
+    rmm: &'a Rmm<'a>,
     rmi: &'a Rmi<SmcConduit>,
     vm: &'a VmPlan,
     id: VmId,
@@ -167,6 +171,9 @@ impl<'a> Life<'a> {
         end: &mut Finished,
     ) -> Ended {
         let vm = self.vm;
+        if let Some(rec) = realm.rec(0) {
+            selftest::read_realm(&host.args, self.rmm, rec);
+        }
         page.clear();
         let mut cpus = [vgic::Cpu::default()];
         let policy = Policy {
@@ -214,7 +221,7 @@ impl<'a> Life<'a> {
                 Ok(now) if now.ready => return None,
                 Ok(now) => {
                     let quarters = 4 * now.done / now.total.max(1);
-                    if quarters > told {
+                    if quarters > told && now.total >= TOLD_FROM {
                         told = quarters;
                         let (done, total) = (now.done >> 8, now.total >> 8);
                         log::info!("Realm {}: {done} of {total} MiB are in", self.vm.name);

@@ -24,17 +24,20 @@ mod selftest;
 mod startup;
 mod sync;
 
+use arch::smc::SmcConduit;
 use entry::BootInfo;
+use rmi::client::Rmi;
 
 fn el2_main(boot: BootInfo) -> ! {
     let (platform, mut map) = startup::platform(&boot);
     let args = startup::arguments(&platform);
     let mut ram = startup::ram(&boot, &platform, &mut map);
     let mut host = startup::host(&boot, &platform, &mut map, args);
-    let rmm = rmm::open(&platform, &mut ram);
+    let rmi = Rmi::new(SmcConduit);
+    let rmm = rmm::open(&rmi, &platform, &mut ram);
     selftest::run(&host.args, rmm.as_ref(), &mut ram);
     let plan = startup::plan(&boot);
     let machine = machine::Machine::new(&boot, plan, rmm.as_ref());
     let results = machine.run(&mut ram, &mut host);
-    finish::finish(&host, rmm.as_ref(), &results)
+    finish::finish(&host, &rmi, rmm.as_ref(), &results)
 }

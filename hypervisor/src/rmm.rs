@@ -14,16 +14,16 @@ use crate::memory::Ram;
 const REALM_PAS_COUNT: u32 = 0xc200_0001;
 
 /// An RMM this hypervisor can work with.
-pub struct Rmm {
-    /// Calls that belong to no VM.
-    pub rmi: Rmi<SmcConduit>,
+pub struct Rmm<'a> {
+    /// For calls that belong to no VM.
+    pub rmi: &'a Rmi<SmcConduit>,
     /// What was agreed on.
     pub session: Session,
     /// The books.
     pub ledger: Ledger<'static>,
 }
 
-impl Rmm {
+impl Rmm<'_> {
     /// List registers that a REC has.
     pub fn list_registers(&self) -> u8 {
         self.session.features.fields().gicv3_num_lrs + 1
@@ -31,12 +31,11 @@ impl Rmm {
 }
 
 /// Asks for an RMM. Without the extension in the CPU no call is made.
-pub fn open(platform: &Platform, ram: &mut Ram) -> Option<Rmm> {
+pub fn open<'a>(rmi: &'a Rmi<SmcConduit>, platform: &Platform, ram: &mut Ram) -> Option<Rmm<'a>> {
     if !cpu::has_rme() {
         log::warn!("the CPU has no RME: no Realms");
         return None;
     }
-    let rmi = Rmi::new(SmcConduit);
     let probe = rmi.probe();
     let session = match probe {
         Probe::Ready(session) => {

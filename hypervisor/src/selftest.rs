@@ -10,7 +10,7 @@ use crate::memory::Ram;
 use crate::rmm::Rmm;
 
 /// Runs the self-tests that the arguments ask for.
-pub fn run(args: &Args, rmm: Option<&Rmm>, ram: &mut Ram) {
+pub fn run(args: &Args, rmm: Option<&Rmm<'_>>, ram: &mut Ram) {
     if !args.selftest_gpf {
         return;
     }
@@ -19,15 +19,22 @@ pub fn run(args: &Args, rmm: Option<&Rmm>, ram: &mut Ram) {
     log::info!("self-test gpf: {verdict}");
 }
 
+/// Reads a granule of a Realm that lives, if the arguments ask for it.
+pub fn read_realm(args: &Args, rmm: &Rmm<'_>, granule: GranuleAddr) {
+    if args.selftest_gpf {
+        probe(rmm, granule);
+    }
+}
+
 /// Delegates a granule, reads it, takes it back and reads it again. Returns
 /// whether the hardware did what it promises.
-fn granule_protection_fault(rmm: &Rmm, ram: &mut Ram) -> bool {
+fn granule_protection_fault(rmm: &Rmm<'_>, ram: &mut Ram) -> bool {
     let Some((run, vm)) = ram.alloc(1).zip(VmId::new(0)) else {
         log::error!("self-test gpf: no RAM");
         return false;
     };
     let granule = run.base();
-    let run = match rmm.ledger.delegate(&rmm.rmi, run, vm) {
+    let run = match rmm.ledger.delegate(rmm.rmi, run, vm) {
         Ok(run) => run,
         Err(refusal) => {
             log::error!("self-test gpf: {granule} not delegated: {}", refusal.error);
@@ -38,14 +45,13 @@ fn granule_protection_fault(rmm: &Rmm, ram: &mut Ram) -> bool {
         }
     };
     let stopped = probe(rmm, granule);
-    rmm.ledger
-        .undelegate(&rmm.rmi, run, vm, |run| ram.free(run));
+    rmm.ledger.undelegate(rmm.rmi, run, vm, |run| ram.free(run));
     let returned = guarded_read(granule.address());
     log::info!("self-test gpf: {granule} after undelegation: {returned:x?}");
     stopped && returned.is_ok()
 }
 
-fn probe(rmm: &Rmm, granule: GranuleAddr) -> bool {
+fn probe(rmm: &Rmm<'_>, granule: GranuleAddr) -> bool {
     match guarded_read(granule.address()) {
         Err(ReadFault::GranuleProtection) => {
             match rmm.ledger.owner(granule.address()) {

@@ -29,7 +29,7 @@ struct Frame {
 const _: () = {
     assert!(offset_of!(Frame, elr) == 248);
     assert!(offset_of!(Frame, far) == offset_of!(Frame, esr) + 8);
-    assert!(size_of::<Frame>() % 16 == 0);
+    assert!(size_of::<Frame>().is_multiple_of(16));
 };
 
 #[repr(C, align(16))]
