@@ -96,6 +96,7 @@ impl CpuFeatures {
             num_bps: self.num_bps() as u8,
             num_wps: self.num_wps() as u8,
             hash_sha_256: true,
+            hash_sha_512: true,
             gicv3_num_lrs: (self.list_registers() - 1) as u8,
             max_recs_order: MAX_RECS_ORDER,
             ..Features0Fields::default()
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(fields.s2sz, 48);
         assert_eq!((fields.num_bps, fields.num_wps), (5, 3));
         assert_eq!(fields.gicv3_num_lrs, 3);
-        assert!(fields.hash_sha_256 && !fields.hash_sha_512);
+        assert!(fields.hash_sha_256 && fields.hash_sha_512);
         assert!(!fields.lpa2 && fields.sve_vl.is_none() && fields.pmu_num_ctrs.is_none());
         assert_eq!(cpu.priority_bits(), 5);
     }

@@ -182,6 +182,11 @@ pub trait Hal: Sync {
         sha2::block_api::compress256(state, blocks);
     }
 
+    /// Compresses whole blocks into a SHA-512 state, which SHA-384 shares.
+    fn sha512_blocks(&self, state: &mut [u64; 8], blocks: &[[u8; 128]]) {
+        sha2::block_api::compress512(state, blocks);
+    }
+
     /// Whether lines of `level` are wanted; asked before they are formatted.
     fn log_enabled(&self, level: LogLevel) -> bool;
 

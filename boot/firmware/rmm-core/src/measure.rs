@@ -4,7 +4,7 @@
 //! far, so the value depends on what was done and in which order.
 
 use crate::hal::Hal;
-use crate::hash::{HASH_SIZE, Padded, sha256};
+use crate::hash::{Algorithm, Padded};
 use ::rmi::v1_0::{RealmParams, RecParams};
 use core::mem::{offset_of, size_of};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
@@ -44,21 +44,36 @@ const _: () = {
     assert!(offset_of!(RecDescriptor, content) == 0x50);
 };
 
-fn words<H: Hal>(hal: &H, rim: &Padded, kind: u8, words: [u64; 2], content: Padded) -> Padded {
+/// A measurement: its algorithm and its value so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurement {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The value.
+    pub value: Padded,
+}
+
+fn words<H: Hal>(
+    hal: &H,
+    so_far: &Measurement,
+    kind: u8,
+    words: [u64; 2],
+    content: Padded,
+) -> Padded {
     let descriptor = Descriptor {
         kind,
         size: size_of::<Descriptor>() as u64,
-        rim: *rim,
+        rim: so_far.value,
         words,
         content,
         ..Descriptor::new_zeroed()
     };
-    sha256(hal, descriptor.as_bytes())
+    so_far.algorithm.hash(hal, descriptor.as_bytes())
 }
 
 /// The measurement a Realm starts with. Of its parameters only what the Realm
 /// can rely on counts: not the VMID, the tables or the personalization value.
-pub fn realm_create<H: Hal>(hal: &H, params: &RealmParams) -> Padded {
+pub fn realm_create<H: Hal>(hal: &H, algorithm: Algorithm, params: &RealmParams) -> Padded {
     let mut measured = RealmParams::new_zeroed();
     measured.flags = params.flags;
     measured.s2sz = params.s2sz;
@@ -67,23 +82,23 @@ pub fn realm_create<H: Hal>(hal: &H, params: &RealmParams) -> Padded {
     measured.num_wps = params.num_wps;
     measured.pmu_num_ctrs = params.pmu_num_ctrs;
     measured.hash_algo = params.hash_algo;
-    sha256(hal, measured.as_bytes())
+    algorithm.hash(hal, measured.as_bytes())
 }
 
 /// Adds a page: its contents if `content` is given, its address in any case.
 pub fn data_create<H: Hal>(
     hal: &H,
-    rim: &Padded,
+    so_far: &Measurement,
     ipa: u64,
     flags: u64,
     content: Option<&[u8]>,
 ) -> Padded {
-    let content = content.map_or([0; 64], |bytes| sha256(hal, bytes));
-    words(hal, rim, DATA, [ipa, flags], content)
+    let content = content.map_or([0; 64], |bytes| so_far.algorithm.hash(hal, bytes));
+    words(hal, so_far, DATA, [ipa, flags], content)
 }
 
 /// Adds a REC that can be entered.
-pub fn rec_create<H: Hal>(hal: &H, rim: &Padded, params: &RecParams) -> Padded {
+pub fn rec_create<H: Hal>(hal: &H, so_far: &Measurement, params: &RecParams) -> Padded {
     let mut measured = RecParams::new_zeroed();
     measured.flags = params.flags;
     measured.pc = params.pc;
@@ -91,26 +106,28 @@ pub fn rec_create<H: Hal>(hal: &H, rim: &Padded, params: &RecParams) -> Padded {
     let descriptor = RecDescriptor {
         kind: REC,
         size: size_of::<RecDescriptor>() as u64,
-        rim: *rim,
-        content: sha256(hal, measured.as_bytes()),
+        rim: so_far.value,
+        content: so_far.algorithm.hash(hal, measured.as_bytes()),
         ..RecDescriptor::new_zeroed()
     };
-    sha256(hal, descriptor.as_bytes())
+    so_far.algorithm.hash(hal, descriptor.as_bytes())
 }
 
 /// Adds one RTT entry that became RAM.
-pub fn init_ripas<H: Hal>(hal: &H, rim: &Padded, base: u64, top: u64) -> Padded {
-    words(hal, rim, RIPAS, [base, top], [0; 64])
+pub fn init_ripas<H: Hal>(hal: &H, so_far: &Measurement, base: u64, top: u64) -> Padded {
+    words(hal, so_far, RIPAS, [base, top], [0; 64])
 }
 
 /// Extends a measurement that the Realm itself controls.
-pub fn extend<H: Hal>(hal: &H, rem: &Padded, data: &[u8]) -> Padded {
-    let mut buffer = [0; HASH_SIZE + 64];
-    let used = rem.iter().take(HASH_SIZE).chain(data.iter().take(64));
+pub fn extend<H: Hal>(hal: &H, so_far: &Measurement, data: &[u8]) -> Padded {
+    let mut buffer = [0; 128];
+    let kept = so_far.value.iter().take(so_far.algorithm.size());
+    let used = kept.chain(data.iter().take(64));
     let mut length = 0;
     for (to, from) in buffer.iter_mut().zip(used) {
         *to = *from;
         length += 1;
     }
-    sha256(hal, buffer.get(..length).unwrap_or(&buffer))
+    let bytes = buffer.get(..length).unwrap_or(&buffer);
+    so_far.algorithm.hash(hal, bytes)
 }

@@ -6,7 +6,8 @@
 use crate::context::{FpState, RecContext, Stage2};
 use crate::granule::{GranuleTable, Guard};
 use crate::hal::{Hal, PAGE_SIZE, PageBytes};
-use crate::hash::Padded;
+use crate::hash::{Algorithm, Padded};
+use crate::measure::Measurement;
 use crate::rtt::RealmSpace;
 use ::rmi::rtt::IpaSpace;
 use addr::GranuleAddr;
@@ -93,6 +94,19 @@ impl RealmPage {
     /// Notes that no REC is left and that the TLBs have forgotten everything.
     pub fn note_forgotten(&mut self) {
         self.walked = 0;
+    }
+
+    /// The initial measurement so far.
+    pub fn initial(&self) -> Measurement {
+        self.measurement(&self.rim)
+    }
+
+    /// A value of this Realm with the algorithm it was made by.
+    pub fn measurement(&self, value: &Padded) -> Measurement {
+        Measurement {
+            algorithm: Algorithm::from_raw(self.hash_algo).unwrap_or(Algorithm::Sha256),
+            value: *value,
+        }
     }
 
     /// The IPA space; `None` only in a page nobody has initialised.

@@ -66,9 +66,9 @@ impl<H: Hal> Rmm<'_, H> {
         }
         realm.rim = if flags & MEASURE_CONTENT != 0 {
             let content = pages::locked(self.hal, &mut data);
-            measure::data_create(self.hal, &realm.rim, ipa, flags, Some(&content.0))
+            measure::data_create(self.hal, &realm.initial(), ipa, flags, Some(&content.0))
         } else {
-            measure::data_create(self.hal, &realm.rim, ipa, flags, None)
+            measure::data_create(self.hal, &realm.initial(), ipa, flags, None)
         };
         data.become_state(GranuleState::Data);
         walk.write(

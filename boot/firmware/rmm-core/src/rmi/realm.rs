@@ -5,14 +5,14 @@ use crate::context::Stage2;
 use crate::features::AUX_COUNT;
 use crate::granule::GranuleState;
 use crate::hal::{Hal, TlbScope};
-use crate::hash::HASH_SIZE;
+use crate::hash::Algorithm;
 use crate::measure;
 use crate::pages::{self, RealmState};
 use crate::rmm::{Outcome, Rmm, log};
 use crate::rtt::{ENTRIES, Entry, RealmSpace, vtcr};
 use ::rmi::rtt::entry_size;
 use ::rmi::status::Status;
-use ::rmi::v1_0::{HashAlgo, RealmParams};
+use ::rmi::v1_0::RealmParams;
 use addr::{GranuleAddr, Ipa};
 use core::fmt;
 use zerocopy::{FromZeros, IntoBytes};
@@ -35,7 +35,6 @@ impl<H: Hal> Rmm<'_, H> {
         let valid = params.flags == 0
             && in_range(params.num_bps, self.cpu.num_bps())
             && in_range(params.num_wps, self.cpu.num_wps())
-            && params.hash_algo == HashAlgo::Sha256 as u64
             && params.vmid < 1 << self.cpu.vmid_bits();
         if !valid {
             return Err(Status::ErrorInput);
@@ -59,6 +58,9 @@ impl<H: Hal> Rmm<'_, H> {
             .ns_read(self.host_page(params_pa)?, 0, params.as_mut_bytes())
             .map_err(|_| Status::ErrorInput)?;
         let space = self.validate(&params)?;
+        let algorithm = Algorithm::from_raw(params.hash_algo)
+            .filter(|algorithm| *algorithm != Algorithm::Sha384)
+            .ok_or(Status::ErrorInput)?;
 
         let mut wanted = [None; MAX_START + 1];
         let (first, others) = wanted.split_first_mut().ok_or(Status::ErrorInput)?;
@@ -91,7 +93,7 @@ impl<H: Hal> Rmm<'_, H> {
         realm.num_bps = params.num_bps;
         realm.num_wps = params.num_wps;
         realm.rpv = params.rpv;
-        realm.rim = measure::realm_create(self.hal, &params);
+        realm.rim = measure::realm_create(self.hal, algorithm, &params);
         Ok(())
     }
 
@@ -103,11 +105,12 @@ impl<H: Hal> Rmm<'_, H> {
             return Err(Status::ErrorRealm { index: 0 });
         }
         realm.set_state(RealmState::Active);
+        let size = realm.initial().algorithm.size();
         log!(
             self.hal,
             Info,
             "Realm {rd:#x} active, RIM {}",
-            Hex(realm.rim.get(..HASH_SIZE).unwrap_or(&[]))
+            Hex(realm.rim.get(..size).unwrap_or(&[]))
         );
         Ok(())
     }

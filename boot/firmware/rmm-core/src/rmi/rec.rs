@@ -60,7 +60,7 @@ impl<H: Hal> Rmm<'_, H> {
         realm.recs += 1;
         let runnable = params.flags & REC_FLAG_RUNNABLE != 0;
         if runnable {
-            realm.rim = measure::rec_create(self.hal, &realm.rim, &params);
+            realm.rim = measure::rec_create(self.hal, &realm.initial(), &params);
         }
 
         rec.become_state(GranuleState::Rec);

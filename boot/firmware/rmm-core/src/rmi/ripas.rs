@@ -71,7 +71,7 @@ impl<H: Hal> Rmm<'_, H> {
         if realm.state() != RealmState::New {
             return Err(Status::ErrorRealm { index: 0 });
         }
-        let rim = &mut realm.rim;
+        let mut rim = realm.initial();
         let reached = each_entry(self.hal, &space, base, top, |walk, from, to| {
             match walk.entry {
                 Entry::Unassigned(Ripas::Empty) => {
@@ -80,9 +80,10 @@ impl<H: Hal> Rmm<'_, H> {
                 Entry::Unassigned(Ripas::Ram) => {}
                 _ => return false,
             }
-            *rim = measure::init_ripas(self.hal, rim, from.raw(), to.raw());
+            rim.value = measure::init_ripas(self.hal, &rim, from.raw(), to.raw());
             true
         })?;
+        realm.rim = rim.value;
         Ok(reached.raw())
     }
 

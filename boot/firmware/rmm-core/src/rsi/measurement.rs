@@ -43,11 +43,13 @@ impl<H: Hal> Rmm<'_, H> {
             .ok()
             .and_then(|size| bytes.get(..size));
         let done = self.with_realm(running.owner, |realm| {
-            let rem = extensible(*slot)
-                .and_then(|slot| realm.rems.get_mut(slot))
-                .ok_or(RmiStatus::ErrorInput)?;
+            let slot = extensible(*slot).ok_or(RmiStatus::ErrorInput)?;
             let used = used.ok_or(RmiStatus::ErrorInput)?;
-            *rem = measure::extend(self.hal, rem, used);
+            let old = realm.rems.get(slot).ok_or(RmiStatus::ErrorInput)?;
+            let new = measure::extend(self.hal, &realm.measurement(old), used);
+            if let Some(rem) = realm.rems.get_mut(slot) {
+                *rem = new;
+            }
             Ok(())
         });
         let status = match done {
