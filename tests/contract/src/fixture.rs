@@ -14,24 +14,31 @@ const TABLES: u8 = 8;
 /// Where [`Program::HostCall`] has its structure, in the page of its code.
 pub const HOST_CALL_OFFSET: u64 = 0x800;
 
-/// A program's machine code, for x0 to x4 as [`registers`] says.
-pub const fn machine_code(program: Program) -> [u32; 2] {
+/// A program's machine code, for x0 to x4 as [`registers`] says. What accesses
+/// memory goes on to touch [`ELSEWHERE`], so that a REC which an RMM enters
+/// against expectation exits again instead of holding the machine up.
+pub const fn machine_code(program: Program) -> [u32; 3] {
     const LOOP: u32 = 0x1400_0000;
+    // ldr w6, [x2]; b .-4
+    const KNOCK: [u32; 2] = [0xb940_0046, 0x17ff_ffff];
     match program {
-        // ldr w5, [x1]; b .
-        Program::ReadRam | Program::ReadShared => [0xb940_0025, LOOP],
-        // str w5, [x1]; b .
-        Program::WriteShared => [0xb900_0025, LOOP],
+        // ldr w5, [x1]
+        Program::ReadRam | Program::ReadShared => [0xb940_0025, KNOCK[0], KNOCK[1]],
+        // str w5, [x1]
+        Program::WriteShared => [0xb900_0025, KNOCK[0], KNOCK[1]],
         // smc #0; b .
-        _ => [0xd400_0003, LOOP],
+        _ => [0xd400_0003, LOOP, LOOP],
     }
 }
+
+/// An address of the shared half that no case maps.
+pub const ELSEWHERE: u64 = SHARED + 0x10_0000;
 
 /// The registers x0 to x4 that a program starts with.
 pub const fn registers(program: Program) -> [u64; 5] {
     match program {
-        Program::ReadRam => [0, RAM_IPA, 0, 0, 0],
-        Program::ReadShared | Program::WriteShared => [0, SHARED, 0, 0, 0],
+        Program::ReadRam => [0, RAM_IPA, ELSEWHERE, 0, 0],
+        Program::ReadShared | Program::WriteShared => [0, SHARED, ELSEWHERE, 0, 0],
         Program::SystemOff => [rsi::psci::SYSTEM_OFF as u64, 0, 0, 0, 0],
         Program::CpuOff => [rsi::psci::CPU_OFF as u64, 0, 0, 0, 0],
         Program::HostCall => {
@@ -109,11 +116,15 @@ fn fill_params(bench: &mut impl Bench, program: Program, aux: u64) {
         bench.write(page + offset, granule);
     }
     fill(bench, RUN, &[]);
-    let [first, second] = machine_code(program);
+    let [first, second, third] = machine_code(program);
     let code = u64::from(first) | u64::from(second) << 32;
     // The host call's immediate is 4, its first register 0x77.
     let call = HOST_CALL_OFFSET as usize;
-    fill(bench, SOURCE, &[(0, code), (call, 4), (call + 8, 0x77)]);
+    fill(
+        bench,
+        SOURCE,
+        &[(0, code), (8, third.into()), (call, 4), (call + 8, 0x77)],
+    );
 }
 
 /// Auxiliary granules of the Realm, at most as many as there are slots.
