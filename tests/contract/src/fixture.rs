@@ -19,8 +19,6 @@ pub const HOST_CALL_OFFSET: u64 = 0x800;
 /// against expectation exits again instead of holding the machine up.
 pub const fn machine_code(program: Program) -> [u32; 3] {
     const LOOP: u32 = 0x1400_0000;
-    // ldr w6, [x2]; b .-4
-    const KNOCK: [u32; 2] = [0xb940_0046, 0x17ff_ffff];
     match program {
         // ldr w5, [x1]
         Program::ReadRam | Program::ReadShared => [0xb940_0025, KNOCK[0], KNOCK[1]],
@@ -30,6 +28,11 @@ pub const fn machine_code(program: Program) -> [u32; 3] {
         _ => [0xd400_0003, LOOP, LOOP],
     }
 }
+
+/// `ldr w6, [x2]; b .-4`: also what the vector for exceptions of EL1 holds.
+const KNOCK: [u32; 2] = [0xb940_0046, 0x17ff_ffff];
+/// That vector, for the `VBAR_EL1` of a REC that has just been created.
+const VECTOR: usize = 0x200;
 
 /// An address of the shared half that no case maps.
 pub const ELSEWHERE: u64 = SHARED + 0x10_0000;
@@ -120,11 +123,16 @@ fn fill_params(bench: &mut impl Bench, program: Program, aux: u64) {
     let code = u64::from(first) | u64::from(second) << 32;
     // The host call's immediate is 4, its first register 0x77.
     let call = HOST_CALL_OFFSET as usize;
-    fill(
-        bench,
-        SOURCE,
-        &[(0, code), (8, third.into()), (call, 4), (call + 8, 0x77)],
-    );
+    let [knock, again] = KNOCK;
+    let vector = u64::from(knock) | u64::from(again) << 32;
+    let words = [
+        (0, code),
+        (8, third.into()),
+        (VECTOR, vector),
+        (call, 4),
+        (call + 8, 0x77),
+    ];
+    fill(bench, SOURCE, &words);
 }
 
 /// Auxiliary granules of the Realm, at most as many as there are slots.
