@@ -3,13 +3,18 @@
 
 use core::arch::asm;
 
-use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+use aarch64_cpu::registers::{HCR_EL2, MPIDR_EL1, Readable};
 use arm_sysregs::el1::accessors::read_id_aa64pfr0_el1;
 
 /// Whether the CPU has the Realm Management Extension. Without it nothing
 /// answers RMI calls, so none is made.
 pub fn has_rme() -> bool {
     read_id_aa64pfr0_el1().is_feat_rme_present()
+}
+
+/// Whether EL2 runs with the layout of registers that VHE brings.
+pub fn has_e2h() -> bool {
+    HCR_EL2.is_set(HCR_EL2::E2H)
 }
 
 /// The affinity of this CPU as GIC and PSCI spell it.

@@ -11,6 +11,7 @@ use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::cpu;
 use aarch64_paging::MapError;
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
 use aarch64_paging::paging::{
@@ -22,7 +23,7 @@ use entry::{BootInfo, MAIR_DEVICE, MAIR_NORMAL, MAX_CPUS, stack_guard};
 /// Tables there are memory for. RAM goes by blocks, so that each contiguous
 /// stretch costs at most two L2 and two L3 tables at its ragged ends.
 const TABLES: usize = 48;
-/// ASID of this map; the early map has 0.
+/// ASID of this map; the early map has 0. Without E2H there are none.
 const ASID: u64 = 1;
 
 #[repr(C, align(4096))]
@@ -77,10 +78,14 @@ pub enum Use {
 
 impl Use {
     fn attributes(self) -> El1Attributes {
-        const BASE: El1Attributes = El1Attributes::VALID
-            .union(El1Attributes::ACCESSED)
-            .union(El1Attributes::UXN);
-        let normal = BASE
+        // With one privilege level (no E2H) the place of UXN is XN, which code
+        // must not have and everything else must.
+        let unprivileged = match (cpu::has_e2h(), self) {
+            (false, Self::Text) => El1Attributes::empty(),
+            _ => El1Attributes::UXN,
+        };
+        let base = El1Attributes::VALID | El1Attributes::ACCESSED | unprivileged;
+        let normal = base
             | El1Attributes::from_bits_retain(MAIR_NORMAL << 2)
             | El1Attributes::INNER_SHAREABLE;
         match self {
@@ -88,7 +93,7 @@ impl Use {
             Self::ReadOnly => normal | El1Attributes::READ_ONLY | El1Attributes::PXN,
             Self::Memory => normal | El1Attributes::PXN,
             Self::Device => {
-                BASE | El1Attributes::from_bits_retain(MAIR_DEVICE << 2) | El1Attributes::PXN
+                base | El1Attributes::from_bits_retain(MAIR_DEVICE << 2) | El1Attributes::PXN
             }
         }
     }
@@ -154,7 +159,8 @@ impl Map {
 
     /// Replaces the early map by this one.
     pub fn activate(&self) {
-        let ttbr = self.root.to_physical().0 as u64 | ASID << 48;
+        let asid = if cpu::has_e2h() { ASID << 48 } else { 0 };
+        let ttbr = self.root.to_physical().0 as u64 | asid;
         // SAFETY: this map holds the image, its stack and the device tree at the
         // same addresses and with the same permissions as the early one; the
         // early map's entries have another ASID and go with the invalidation.
