@@ -3,6 +3,7 @@
 //! What the host and the RMM say to each other, written once and used by both:
 //!
 //! - [`v1_0`]: commands, structures and their layouts of RMI 1.0;
+//! - [`v2_0`]: the same of RMI 2.0, with its stateful operations;
 //! - [`status`]: return codes, open to values nobody has defined yet;
 //! - [`version`]: interface revisions;
 //! - [`features`]: the feature registers, decoded;
@@ -27,6 +28,7 @@ pub mod features;
 pub mod rtt;
 pub mod status;
 pub mod v1_0;
+pub mod v2_0;
 pub mod version;
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! Typed calls of RMI 2.0.
