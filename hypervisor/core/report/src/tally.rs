@@ -29,7 +29,11 @@ impl Tally {
 
     /// Takes a number in.
     pub fn add(&mut self, value: u64) {
-        self.min = if self.count == 0 { value } else { self.min.min(value) };
+        self.min = if self.count == 0 {
+            value
+        } else {
+            self.min.min(value)
+        };
         self.count += 1;
         self.total = self.total.saturating_add(value);
         self.max = self.max.max(value);
