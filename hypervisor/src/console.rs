@@ -17,6 +17,10 @@ use safe_mmio::UniqueMmioPointer;
 use crate::arch::timer;
 use crate::sync::Mutex;
 
+/// Looks at the UART's state before a byte is given up: seconds at any speed a
+/// console has.
+const PATIENCE: u32 = 10_000_000;
+
 struct Console {
     uart: Uart<'static>,
     at_line_start: bool,
@@ -72,6 +76,18 @@ pub fn seize() {
     // SAFETY: whoever held the lock is this CPU, in code that it will not come
     // back to, or another that a torn line does not hurt.
     unsafe { CONSOLE.force_unlock() };
+}
+
+/// Waits until everything written is on the line.
+pub fn drain() {
+    if let Some(console) = CONSOLE.lock().as_ref() {
+        for _ in 0..PATIENCE {
+            if !console.uart.is_busy() {
+                return;
+            }
+            core::hint::spin_loop();
+        }
+    }
 }
 
 /// Writes bytes as they are.
@@ -137,10 +153,14 @@ impl Console {
     }
 
     fn put(&mut self, byte: u8) {
-        while self.uart.is_tx_fifo_full() {
+        for _ in 0..PATIENCE {
+            if !self.uart.is_tx_fifo_full() {
+                self.uart.write_word(byte);
+                return;
+            }
             core::hint::spin_loop();
         }
-        self.uart.write_word(byte);
+        // A UART that takes nothing must not stop the machine.
     }
 }
 

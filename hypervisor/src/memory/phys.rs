@@ -92,6 +92,32 @@ pub unsafe fn write_granule(granule: GranuleAddr, bytes: &[u8; GRANULE_SIZE as u
     unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
 }
 
+/// Word `index` of a page that somebody else may be writing.
+///
+/// # Safety
+///
+/// 1. The granule is mapped RAM, and not delegated.
+pub unsafe fn read_word(granule: GranuleAddr, index: usize) -> u64 {
+    let from = granule.raw() as *const u64;
+    // SAFETY: condition 1; the index is brought into the page.
+    let from = unsafe { from.add(index % (GRANULE_SIZE as usize / 8)) };
+    // SAFETY: as above; every bit pattern is an integer.
+    unsafe { from.read_volatile() }
+}
+
+/// Writes word `index` of a page that somebody else may be reading.
+///
+/// # Safety
+///
+/// 1. The granule is mapped RAM, not delegated, and the caller's to write.
+pub unsafe fn write_word(granule: GranuleAddr, index: usize, word: u64) {
+    let to = granule.raw() as *mut u64;
+    // SAFETY: condition 1; the index is brought into the page.
+    let to = unsafe { to.add(index % (GRANULE_SIZE as usize / 8)) };
+    // SAFETY: as above.
+    unsafe { to.write_volatile(word) }
+}
+
 /// The same words, for access from any CPU.
 pub fn atomic(words: &'static mut [u16]) -> &'static [AtomicU16] {
     let first = words.as_mut_ptr().cast::<AtomicU16>();

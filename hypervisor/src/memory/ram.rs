@@ -181,6 +181,16 @@ impl Memory for Ram {
         // has not delegated.
         unsafe { phys::write_granule(page, bytes) };
     }
+
+    fn put(&mut self, page: GranuleAddr, index: usize, word: u64) {
+        // SAFETY: as for `write`.
+        unsafe { phys::write_word(page, index, word) };
+    }
+
+    fn get(&self, page: GranuleAddr, index: usize) -> u64 {
+        // SAFETY: as for `write`.
+        unsafe { phys::read_word(page, index) }
+    }
 }
 
 /// Memory that [`Ram::lend`] gave: values of type `T`.
