@@ -439,7 +439,11 @@ impl<'a> Ledger<'a> {
             && words
                 .iter()
                 .all(|word| word.load(Ordering::Relaxed) == expected);
-        if !all {
+        if count == 0 || !all {
+            log::error!(
+                "the RMM gave back {base} x{count}, which are not {kind:?} of VM {}",
+                vm.0
+            );
             return None;
         }
         self.note(base, count, Owner::new(Kind::Spare, vm));

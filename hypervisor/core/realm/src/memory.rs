@@ -24,4 +24,10 @@ pub trait Memory {
 
     /// Writes a page that came out of [`alloc`](Self::alloc) and is undelegated.
     fn write(&mut self, page: GranuleAddr, bytes: &[u8; GRANULE_SIZE as usize]);
+
+    /// Writes word `index` of such a page.
+    fn put(&mut self, page: GranuleAddr, index: usize, word: u64);
+
+    /// Reads word `index` of such a page, once: the RMM writes it too.
+    fn get(&self, page: GranuleAddr, index: usize) -> u64;
 }

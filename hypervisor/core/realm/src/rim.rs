@@ -8,7 +8,7 @@
 //! measurement in advance. Layouts: DEN0137, RIM and the measurement
 //! descriptors of DATA, REC and RIPAS.
 
-use crate::intent::{Page, RecStart};
+use crate::intent::{Measured, Page, RecStart};
 use crate::v1_0::{measured_realm_params, measured_rec_params};
 use crate::{Image, RealmSpec};
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa};
@@ -168,11 +168,11 @@ pub(crate) fn chunk(start_level: i8, at: Ipa, top: Ipa) -> (i8, Ipa) {
     (level, whole.min(table_end))
 }
 
-/// The transcript that building `spec` gives.
-pub fn planned(spec: &RealmSpec) -> Transcript {
+/// The transcript that building `spec` gives where `measured` is.
+pub fn planned(spec: &RealmSpec, measured: Measured) -> Transcript {
     let mut transcript = Transcript::default();
     let (mut at, top) = (spec.ram.base(), spec.ram.top());
-    while at < top {
+    while measured.ripas && at < top {
         let (level, end) = chunk(spec.start_level, at, top);
         transcript.push(Event::Ripas {
             base: at,
@@ -192,9 +192,14 @@ pub fn planned(spec: &RealmSpec) -> Transcript {
     transcript
 }
 
-/// The measurement that building `spec` gives.
-pub fn of(spec: &RealmSpec, pages: &impl PageSource, hash: &impl Sha256) -> Result<Rim, RimError> {
-    measure(spec, &planned(spec), pages, hash)
+/// The measurement that building `spec` gives where `measured` is.
+pub fn of(
+    spec: &RealmSpec,
+    measured: Measured,
+    pages: &impl PageSource,
+    hash: &impl Sha256,
+) -> Result<Rim, RimError> {
+    measure(spec, &planned(spec, measured), pages, hash)
 }
 
 /// The measurement that `transcript` gives.
@@ -229,7 +234,6 @@ pub fn measure(
                     runnable: true,
                     pc: spec.pc,
                     gprs: spec.gprs,
-                    aux: &[],
                 };
                 let content = digest(hash, measured_rec_params(&start).as_bytes());
                 rim = digest(hash, &rec_descriptor(&rim, &content));

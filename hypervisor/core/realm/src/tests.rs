@@ -56,6 +56,7 @@ struct Pool {
     free: BTreeSet<u64>,
     out: BTreeSet<u64>,
     aside: BTreeSet<u64>,
+    words: BTreeMap<(u64, usize), u64>,
 }
 
 impl Pool {
@@ -116,6 +117,15 @@ impl Memory for Pool {
             self.out.contains(&page),
             "write to page {page} not given out"
         );
+    }
+
+    fn put(&mut self, page: GranuleAddr, index: usize, word: u64) {
+        assert!(index < 512, "word {index} is outside a page");
+        self.words.insert((page.raw(), index), word);
+    }
+
+    fn get(&self, page: GranuleAddr, index: usize) -> u64 {
+        self.words.get(&(page.raw(), index)).copied().unwrap_or(0)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::RealmSpec;
 use crate::intent::{
-    Blocks, Delegation, Life, Page, Population, Reached, RecMemory, RecStart, Sharing, Tables,
+    Blocks, Delegation, Desk, Life, Measured, Population, Reached, RecMemory, RecStart, Reserve,
+    Sharing, Tables, Taken,
 };
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa, PhysAddr};
 use conduit::Conduit;
 use rmi::client::{Blocked, Contents, PsciAnswer, Removed, Rmi, RmiError};
 use rmi::rtt::{UnprotectedAttr, UnprotectedDesc};
-use rmi::v1_0::{Mpidr, REC_FLAG_RUNNABLE, RealmParams, RecParams};
+use rmi::v1_0::{MAX_AUX, Mpidr, REC_FLAG_RUNNABLE, RealmParams, RecParams};
 use zerocopy::IntoBytes;
 
 /// Calls `step` for each of `count` granules from `base` until one fails.
@@ -42,7 +43,9 @@ impl<C: Conduit> Delegation for Rmi<C> {
 }
 
 impl<C: Conduit> Population for Rmi<C> {
-    const BLOCKS: Blocks = Blocks::ByFold;
+    fn blocks(&self) -> Blocks {
+        Blocks::ByFold
+    }
 
     fn init_ripas(&self, rd: GranuleAddr, base: Ipa, top: Ipa) -> Result<Ipa, RmiError> {
         self.rtt_init_ripas(rd, base, top)
@@ -78,8 +81,15 @@ impl<C: Conduit> Population for Rmi<C> {
         })
     }
 
-    fn take_out(&self, rd: GranuleAddr, ipa: Ipa) -> Result<Removed, Blocked> {
-        self.data_destroy(rd, ipa)
+    fn fill_block(&self, _: GranuleAddr, _: Ipa, _: GranuleAddr) -> Result<(), RmiError> {
+        Err(RmiError::NotSupported)
+    }
+
+    fn take_out(&self, rd: GranuleAddr, base: Ipa, _: Ipa) -> Result<Taken, Blocked> {
+        self.data_destroy(rd, base).map(|removed| Taken {
+            base: removed.granule,
+            count: 1,
+        })
     }
 }
 
@@ -118,7 +128,7 @@ impl<C: Conduit> Sharing for Rmi<C> {
 }
 
 impl<C: Conduit> RecMemory for Rmi<C> {
-    fn aux_count(&self, rd: GranuleAddr) -> Result<usize, RmiError> {
+    fn reserve(&self, rd: GranuleAddr) -> Result<usize, RmiError> {
         self.rec_aux_count(rd)
     }
 
@@ -126,19 +136,25 @@ impl<C: Conduit> RecMemory for Rmi<C> {
         &self,
         rd: GranuleAddr,
         rec: GranuleAddr,
-        params: GranuleAddr,
-        start: &RecStart<'_>,
-        write: &mut dyn FnMut(&Page),
+        start: &RecStart,
+        reserve: &mut Reserve,
+        desk: &mut Desk<'_>,
     ) -> Result<(), RmiError> {
-        let page = rec_params(start);
-        if let Ok(bytes) = page.as_bytes().try_into() {
-            write(bytes);
-        }
-        self.rec_create(rd, rec, params)
+        let params = desk.params(rec_params(start, reserve).as_bytes());
+        self.rec_create(rd, rec, params)?;
+        reserve.note_all(true);
+        Ok(())
     }
 
-    fn destroy_rec(&self, rec: GranuleAddr) -> Result<(), RmiError> {
-        self.rec_destroy(rec)
+    fn destroy_rec(
+        &self,
+        rec: GranuleAddr,
+        reserve: &mut Reserve,
+        _: &mut Desk<'_>,
+    ) -> Result<(), RmiError> {
+        self.rec_destroy(rec)?;
+        reserve.note_all(false);
+        Ok(())
     }
 
     #[inline]
@@ -156,14 +172,20 @@ impl<C: Conduit> RecMemory for Rmi<C> {
     }
 }
 
+/// RMI 1.0 measures how RAM comes about.
+pub const MEASURED: Measured = Measured { ripas: true };
+
 impl<C: Conduit> Life for Rmi<C> {
+    fn measured(&self) -> Measured {
+        MEASURED
+    }
+
     fn create_realm(
         &self,
         rd: GranuleAddr,
-        params: GranuleAddr,
         spec: &RealmSpec,
         start_tables: GranuleAddr,
-        write: &mut dyn FnMut(&Page),
+        desk: &mut Desk<'_>,
     ) -> Result<(), RmiError> {
         let mut page = measured_realm_params(spec);
         page.rpv = spec.rpv;
@@ -171,14 +193,17 @@ impl<C: Conduit> Life for Rmi<C> {
         page.rtt_base = start_tables.raw();
         page.rtt_level_start = i64::from(spec.start_level);
         page.rtt_num_start = u64::from(spec.start_tables);
-        if let Ok(bytes) = page.as_bytes().try_into() {
-            write(bytes);
-        }
+        let params = desk.params(page.as_bytes());
         self.realm_create(rd, params)
     }
 
     fn activate(&self, rd: GranuleAddr) -> Result<(), RmiError> {
         self.realm_activate(rd)
+    }
+
+    /// A Realm without RECs cannot run, so there is nothing to say.
+    fn terminate(&self, _: GranuleAddr) -> Result<(), RmiError> {
+        Ok(())
     }
 
     fn destroy_realm(&self, rd: GranuleAddr) -> Result<(), RmiError> {
@@ -197,7 +222,7 @@ pub(crate) fn measured_realm_params(spec: &RealmSpec) -> RealmParams {
 }
 
 /// The parameters of a REC that the measurement covers; all else is zero.
-pub(crate) fn measured_rec_params(start: &RecStart<'_>) -> RecParams {
+pub(crate) fn measured_rec_params(start: &RecStart) -> RecParams {
     let mut page = RecParams::default();
     if start.runnable {
         page.flags = REC_FLAG_RUNNABLE;
@@ -207,12 +232,16 @@ pub(crate) fn measured_rec_params(start: &RecStart<'_>) -> RecParams {
     page
 }
 
-fn rec_params(start: &RecStart<'_>) -> RecParams {
+fn rec_params(start: &RecStart, reserve: &Reserve) -> RecParams {
     let mut page = measured_rec_params(start);
     page.mpidr = Mpidr::from_index(start.index).raw();
-    page.num_aux = start.aux.len() as u64;
-    for (slot, granule) in page.aux.iter_mut().zip(start.aux) {
-        *slot = *granule;
+    page.num_aux = reserve.count() as u64;
+    let granules = (0..reserve.count()).filter_map(|index| reserve.get(index));
+    for (slot, granule) in page.aux.iter_mut().zip(granules) {
+        *slot = granule.raw();
     }
     page
 }
+
+// All auxiliary granules that parameters can name fit in a reserve.
+const _: () = assert!(MAX_AUX <= Reserve::MAX);

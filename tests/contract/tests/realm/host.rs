@@ -123,6 +123,18 @@ impl Memory for Pool {
     fn write(&mut self, page: GranuleAddr, bytes: &[u8; 4096]) {
         self.model.machine.write(page.address(), bytes).unwrap();
     }
+
+    fn put(&mut self, page: GranuleAddr, index: usize, word: u64) {
+        let at = page.address().checked_add(8 * index as u64).unwrap();
+        self.model.machine.write(at, &word.to_le_bytes()).unwrap();
+    }
+
+    fn get(&self, page: GranuleAddr, index: usize) -> u64 {
+        let at = page.address().checked_add(8 * index as u64).unwrap();
+        let mut bytes = [0; 8];
+        self.model.machine.read(at, &mut bytes).unwrap();
+        u64::from_le_bytes(bytes)
+    }
 }
 
 /// The images' sources, out of the model's memory.

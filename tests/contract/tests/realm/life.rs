@@ -66,7 +66,7 @@ fn the_host_knows_the_measurement_the_realm_reads() {
         let mut spec = spec(mib);
         spec.populate = populate;
         spec.gprs[0] = RAM + 0x1000;
-        let planned = rim::of(&spec, &world.sources, &Portable).unwrap();
+        let planned = rim::of(&spec, realm::v1_0::MEASURED, &world.sources, &Portable).unwrap();
         let mut realm = Realm::new(&world.rmm, &ledger, vm(), spec, &mut slots).unwrap();
         realm.build(&mut pool, &mut |_| {}).unwrap();
         let read = Action::rsi(rsi::Command::MeasurementRead, &[0]);
@@ -144,7 +144,7 @@ fn tables_between_start_level_and_pages_are_made_and_destroyed() {
     let computed = realm.rim(&world.sources, &Portable).unwrap();
     assert_eq!(
         computed,
-        rim::of(realm.spec(), &world.sources, &Portable).unwrap()
+        rim::of(realm.spec(), realm::v1_0::MEASURED, &world.sources, &Portable).unwrap()
     );
     assert_eq!(realm.teardown(&mut pool).kept, 0);
     assert!(pool.is_full());
@@ -215,7 +215,7 @@ fn four_vcpus_have_their_recs_and_only_the_first_is_measured() {
     let (mut pool, mut slots) = (world.pool(), regions());
     let mut spec = spec(8);
     spec.vcpus = 4;
-    let planned = rim::of(&spec, &world.sources, &Portable).unwrap();
+    let planned = rim::of(&spec, realm::v1_0::MEASURED, &world.sources, &Portable).unwrap();
     let mut realm = Realm::new(&world.rmm, &ledger, vm(), spec, &mut slots).unwrap();
     realm.build(&mut pool, &mut |_| {}).unwrap();
     assert!(realm.rec(3).is_some() && realm.rec(4).is_none());

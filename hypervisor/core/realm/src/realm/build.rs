@@ -3,7 +3,7 @@
 //! (DEN0137 A2.1, and the recipe in [`crate::rim`]).
 
 use super::fault::Supply;
-use super::{Cause, Realm, RealmError, Step};
+use super::{Cause, DESK_PAGES, Realm, RealmError, Step};
 use crate::intent::{Backend, Reached};
 use crate::ledger::Kind;
 use crate::life::State;
@@ -86,7 +86,7 @@ impl<B: Backend> Realm<'_, B> {
                 page,
             } => self.copy_in(memory, contents, image, page, pages)?,
             Stage::Recs => self.create_rec(memory)?,
-            Stage::Activate => self.activate(memory)?,
+            Stage::Activate => self.activate()?,
             Stage::Ready => {}
         }
         Ok(Progress {
@@ -131,9 +131,10 @@ impl<B: Backend> Realm<'_, B> {
         self.transcript.clear();
         self.finished = false;
         self.regions.fill(Region::default());
-        let page = memory.alloc(1).ok_or(step.failed(Cause::OutOfMemory))?;
-        let params = page.base();
-        self.params = Some(page);
+        let pages = memory
+            .alloc(DESK_PAGES)
+            .ok_or(step.failed(Cause::OutOfMemory))?;
+        self.desk = Some(pages);
         let rd = self.obtain(memory, 1).map_err(|cause| step.failed(cause))?;
         let tables = match self.obtain(memory, usize::from(self.spec.start_tables)) {
             Ok(tables) => tables,
@@ -142,11 +143,13 @@ impl<B: Backend> Realm<'_, B> {
                 return Err(step.failed(cause));
             }
         };
-        let result =
-            self.rmm
-                .create_realm(rd.base(), params, &self.spec, tables.base(), &mut |bytes| {
-                    memory.write(params, bytes);
-                });
+        let result = match self.desk(memory) {
+            Some(mut desk) => {
+                self.rmm
+                    .create_realm(rd.base(), &self.spec, tables.base(), &mut desk)
+            }
+            None => Err(RmiError::Input),
+        };
         if let Err(error) = result {
             self.give_back(memory, rd);
             self.give_back(memory, tables);
@@ -178,11 +181,13 @@ impl<B: Backend> Realm<'_, B> {
             self.need_table(memory, place.region)?;
         }
         let reached = self.init_ripas_at(memory, rd, at, end, level)?;
-        self.transcript.push(Event::Ripas {
-            base: at,
-            top: reached,
-            level,
-        });
+        if self.rmm.measured().ripas {
+            self.transcript.push(Event::Ripas {
+                base: at,
+                top: reached,
+                level,
+            });
+        }
         self.mark_ram(at, reached);
         self.stage = if reached < ram.top() {
             Stage::Ripas(reached)
@@ -345,14 +350,11 @@ impl<B: Backend> Realm<'_, B> {
         }));
     }
 
-    fn activate(&mut self, memory: &mut impl Memory) -> Result<(), RealmError> {
+    fn activate(&mut self) -> Result<(), RealmError> {
         let step = Step::Activate;
         let rd = self.descriptor(step)?;
         self.rmm.activate(rd).map_err(|error| step.failed(error))?;
         self.change(State::Active, step)?;
-        if let Some(params) = self.params.take() {
-            memory.free(params);
-        }
         self.finished = true;
         self.stage = Stage::Ready;
         Ok(())

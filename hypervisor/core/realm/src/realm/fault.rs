@@ -12,6 +12,10 @@ use crate::{Delegated, Granules, Memory, Populate, Region};
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa, IpaRange};
 use core::ops::Range;
 use rmi::client::RmiError;
+use rmi::rtt::LAST_LEVEL;
+
+/// The level whose entries are as large as a region.
+pub(super) const BLOCK_LEVEL: i8 = LAST_LEVEL - 1;
 
 /// Where granules for a region came from, and so where they go back to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,13 +113,11 @@ impl<B: Backend> Realm<'_, B> {
     ) -> Result<(), RealmError> {
         let base = region::base(self.spec.ram, index);
         let rd = self.descriptor(Step::Fill(base))?;
-        let direct = B::BLOCKS == Blocks::Direct
-            && wanted.is_full()
-            && self.shape(index) == Shape::Entry
-            && self.frame(memory, index).is_some();
-        if !direct {
-            self.need_table(memory, index)?;
+        let whole = wanted.is_full() && self.shape(index) == Shape::Entry;
+        if whole && self.rmm.blocks() == Blocks::Direct && self.fill_whole(memory, rd, index)? {
+            return Ok(());
         }
+        self.need_table(memory, index)?;
         let mut at = 0;
         while let Some(pages) = wanted.run_from(at) {
             let ipa = region::page_ipa(base, pages.start);
@@ -132,14 +134,53 @@ impl<B: Backend> Realm<'_, B> {
             }
             at = first + done;
         }
-        if direct {
-            if let Some(region) = self.regions.get_mut(index) {
-                region.shape = Shape::Block;
-            }
-        } else if self.regions.get(index).is_some_and(Region::is_whole) {
+        if self.regions.get(index).is_some_and(Region::is_whole) {
             self.fold(memory, index, Shape::Block);
         }
         Ok(())
+    }
+
+    /// Populates the empty region `index` by one block; `false` if that is not
+    /// to be had, and nothing has changed.
+    fn fill_whole(
+        &mut self,
+        memory: &mut impl Memory,
+        rd: GranuleAddr,
+        index: usize,
+    ) -> Result<bool, RealmError> {
+        let base = region::base(self.spec.ram, index);
+        let step = Step::Fill(base);
+        if self.frame(memory, index).is_none() {
+            return Ok(false);
+        }
+        let (run, supply) = self.supply(memory, index, 0..PAGES, step)?;
+        if run.count() < PAGES || supply != Supply::Frame {
+            self.release(memory, run, supply);
+            return Ok(false);
+        }
+        // Each level above may lack one table.
+        for _ in 0..=BLOCK_LEVEL {
+            match self.rmm.fill_block(rd, base, run.base()) {
+                Ok(()) => {
+                    self.settle_supply(memory, index, 0, run, PAGES, supply);
+                    if let Some(region) = self.regions.get_mut(index) {
+                        region.shape = Shape::Block;
+                    }
+                    return Ok(true);
+                }
+                Err(RmiError::Rtt { level })
+                    if (self.spec.start_level..BLOCK_LEVEL).contains(&level) =>
+                {
+                    if let Err(error) = self.add_table_at(memory, base, level + 1) {
+                        self.release(memory, run, supply);
+                        return Err(error);
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        self.release(memory, run, supply);
+        Ok(false)
     }
 
     /// The 2 MiB set aside for region `index`, if its policy and the memory
@@ -228,7 +269,8 @@ impl<B: Backend> Realm<'_, B> {
     }
 
     /// Takes the populated pages among `pages` of region `index` out and
-    /// undelegates them. The region must be mapped by a table.
+    /// undelegates them. What is mapped as a block goes as a whole or, where the
+    /// RMM makes blocks by folding, must have been split.
     pub(super) fn drain(&mut self, memory: &mut impl Memory, index: usize, pages: Pages) {
         let (Some(rd), Some(region)) = (self.rd, self.regions.get(index).copied()) else {
             return;
@@ -240,24 +282,30 @@ impl<B: Backend> Realm<'_, B> {
         while let Some(run) = wanted.run_from(at) {
             let page = run.start;
             at = page + 1;
-            let ipa = region::page_ipa(base, page);
-            let supply = match region.strays.contains(page) {
-                true => Supply::Stray,
-                false => Supply::Frame,
+            let (supply, other) = match region.strays.contains(page) {
+                true => (Supply::Stray, region.populated.without(region.strays)),
+                false => (Supply::Frame, region.strays),
             };
-            match self.rmm.take_out(rd, ipa) {
-                Ok(removed) => {
-                    self.forget(index, page);
+            let end = other
+                .run_from(page)
+                .map_or(run.end, |o| o.start.min(run.end));
+            let (ipa, top) = (region::page_ipa(base, page), region::page_ipa(base, end));
+            match self.rmm.take_out(rd, ipa, top) {
+                Ok(taken) => {
+                    let count = taken.count.min(end - page);
+                    at = page + count.max(1);
+                    self.forget(index, page..page + count);
                     let expected = match supply {
                         Supply::Frame => region.frame.and_then(|f| f.checked_add(page as u64)),
-                        Supply::Stray => Some(removed.granule),
+                        Supply::Stray => Some(taken.base),
                     };
-                    if expected != Some(removed.granule) {
-                        log::error!("the RMM gave back {} for {ipa}", removed.granule);
-                    } else if let Some(granule) =
-                        self.ledger.reclaim(removed.granule, supply.kind(), self.vm)
+                    if expected != Some(taken.base) {
+                        log::error!("the RMM gave back {} for {ipa}", taken.base);
+                    } else if let Some(granules) =
+                        self.ledger
+                            .reclaim_run(taken.base, count, supply.kind(), self.vm)
                     {
-                        self.collect(memory, &mut pending, granule, supply);
+                        self.collect(memory, &mut pending, granules, supply);
                     }
                 }
                 Err(blocked) => {
@@ -275,10 +323,12 @@ impl<B: Backend> Realm<'_, B> {
         }
     }
 
-    fn forget(&mut self, index: usize, page: usize) {
+    fn forget(&mut self, index: usize, pages: Range<usize>) {
         if let Some(region) = self.regions.get_mut(index) {
-            region.populated.take(page);
-            region.strays.take(page);
+            for page in pages {
+                region.populated.take(page);
+                region.strays.take(page);
+            }
         }
     }
 

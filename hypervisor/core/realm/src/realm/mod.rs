@@ -19,7 +19,7 @@ pub use error::{Cause, Fault, RealmError, Step};
 pub use ripas::RipasAnswer;
 pub use teardown::Teardown;
 
-use crate::intent::Backend;
+use crate::intent::{Backend, Desk, Reserve};
 use crate::life::State;
 use crate::region::Region;
 use crate::rim::{self, PageSource, Rim, RimError, Sha256, Transcript};
@@ -28,7 +28,6 @@ use crate::{Delegated, Granules, Ledger, Memory, RealmSpec, SpecError, Undelegat
 use addr::{GranuleAddr, Ipa, PhysAddr};
 use build::Stage;
 use rmi::client::{PsciAnswer, RmiError};
-use rmi::v1_0::MAX_AUX;
 
 /// Tables kept in reserve. One would do: only one block is split at a time.
 const STOCK: usize = 4;
@@ -39,12 +38,14 @@ const BATCH: usize = 16;
 /// Refusals in a row after which the RMM is taken to refuse everything.
 const MAX_REFUSALS: usize = 1024;
 
+/// Pages of a desk: one for parameters, one for lists.
+const DESK_PAGES: usize = 2;
+
 /// What a REC is made of.
 #[derive(Clone, Copy, Debug)]
 struct Rec {
     granule: GranuleAddr,
-    aux: Option<GranuleAddr>,
-    aux_count: usize,
+    reserve: Reserve,
 }
 
 /// A Realm. See the module's text.
@@ -64,7 +65,8 @@ pub struct Realm<'a, B> {
     stock: heapless::Vec<Granules<Delegated>, STOCK>,
     /// What is left of the last batch of single pages.
     batch: Option<Granules<Delegated>>,
-    params: Option<Granules<Undelegated>>,
+    /// Where parameters and lists travel, from the first call to the last.
+    desk: Option<Granules<Undelegated>>,
     transcript: Transcript,
     finished: bool,
 }
@@ -98,7 +100,7 @@ impl<'a, B: Backend> Realm<'a, B> {
             recs: heapless::Vec::new(),
             stock: heapless::Vec::new(),
             batch: None,
-            params: None,
+            desk: None,
             transcript: Transcript::default(),
             finished: false,
         })
@@ -185,6 +187,12 @@ impl<'a, B: Backend> Realm<'a, B> {
         })
     }
 
+    /// The pages in which parameters and lists travel.
+    fn desk<'m>(&self, memory: &'m mut impl Memory) -> Option<Desk<'m>> {
+        let pages = self.desk.as_ref()?;
+        Some(Desk::new(memory, pages.base(), pages.get(1)?))
+    }
+
     /// Delegated granules, the run aligned to the power of two above `count`.
     fn obtain(&self, memory: &mut impl Memory, count: usize) -> Result<Granules<Delegated>, Cause> {
         for _ in 0..MAX_REFUSALS {
@@ -246,6 +254,3 @@ impl Step {
         }
     }
 }
-
-// A REC's auxiliary granules are named in one array of its parameters.
-const _: () = assert!(MAX_AUX <= 16);

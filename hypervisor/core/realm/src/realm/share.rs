@@ -6,6 +6,7 @@
 //! abort. Each region's alias has 2 MiB of host memory behind it, so that a
 //! fully shared region is one block.
 
+use super::fault::BLOCK_LEVEL;
 use super::{Cause, Fault, Realm, RealmError, Step};
 use crate::intent::Backend;
 use crate::region::{self, PAGES, Pages, Shape};
@@ -13,9 +14,6 @@ use crate::{Granules, Memory, Populate};
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa, PhysAddr};
 use rmi::client::RmiError;
 use rmi::rtt::{IpaHalf, LAST_LEVEL};
-
-/// The level whose entries are as large as a region.
-const BLOCK_LEVEL: i8 = LAST_LEVEL - 1;
 
 impl<B: Backend> Realm<'_, B> {
     /// Provides the shared memory that a fault at `ipa`, in the unprotected

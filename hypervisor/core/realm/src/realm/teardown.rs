@@ -1,5 +1,5 @@
-//! Taking a Realm down (DEN0137 A2.1; order of `REALM_DESTROY`'s needs): RECs,
-//! data, tables from the bottom up, the Realm itself, then its descriptor and
+//! Taking a Realm down (DEN0137 A2.1; order of `REALM_DESTROY`'s needs): it is
+//! ended, then go RECs, data, tables from the bottom up, the Realm itself, then its descriptor and
 //! start-level tables.
 //!
 //! Works from any state and allocates nothing. What is taken out is what the
@@ -7,11 +7,11 @@
 //! does not come back is quarantined.
 
 use super::{Realm, Rec, Stage};
-use crate::intent::Backend;
+use crate::intent::{Backend, Blocks, Reserve};
 use crate::ledger::Kind;
 use crate::life::State;
 use crate::region::{self, Pages, Shape};
-use crate::{Memory, Region};
+use crate::{Delegated, Granules, Memory, Region};
 use addr::{GranuleAddr, Ipa};
 use rmi::rtt::{LAST_LEVEL, entry_size};
 
@@ -33,6 +33,11 @@ impl<B: Backend> Realm<'_, B> {
             return Teardown::default();
         }
         let before = self.ledger.counts().undelegated;
+        if let Some(rd) = self.rd
+            && let Err(error) = self.rmm.terminate(rd)
+        {
+            log::error!("the Realm at {rd} does not end: {error}");
+        }
         while let Some(rec) = self.recs.pop() {
             self.destroy_rec(memory, rec);
         }
@@ -55,8 +60,8 @@ impl<B: Backend> Realm<'_, B> {
         if let Some(batch) = self.batch.take() {
             self.give_back(memory, batch);
         }
-        if let Some(params) = self.params.take() {
-            memory.free(params);
+        if let Some(desk) = self.desk.take() {
+            memory.free(desk);
         }
         for index in 0..self.regions.len() {
             self.retire_frame(memory, index);
@@ -75,19 +80,46 @@ impl<B: Backend> Realm<'_, B> {
     }
 
     fn destroy_rec(&mut self, memory: &mut impl Memory, rec: Rec) {
-        if let Err(error) = self.rmm.destroy_rec(rec.granule) {
-            log::error!("the REC at {} does not go: {error}", rec.granule);
-            return;
+        let mut left = rec.reserve;
+        let result = match self.desk(memory) {
+            Some(mut desk) => self.rmm.destroy_rec(rec.granule, &mut left, &mut desk),
+            None => return,
+        };
+        match result {
+            Err(error) => log::error!("the REC at {} does not go: {error}", rec.granule),
+            Ok(()) => {
+                if let Some(granule) = self.ledger.reclaim(rec.granule, Kind::Rec, self.vm) {
+                    self.give_back(memory, granule);
+                }
+            }
         }
-        if let Some(granule) = self.ledger.reclaim(rec.granule, Kind::Rec, self.vm) {
-            self.give_back(memory, granule);
+        // What came back did so whatever became of the REC.
+        self.settle_reserve(memory, rec.reserve, left);
+    }
+
+    /// Gives back what the RMM used of a reserve before and does no more.
+    fn settle_reserve(&self, memory: &mut impl Memory, before: Reserve, left: Reserve) {
+        let mut pending: Option<Granules<Delegated>> = None;
+        for index in 0..before.count() {
+            let came = before.holds(index) && !left.holds(index);
+            let granule = before.get(index).filter(|_| came);
+            let Some(granule) = granule.and_then(|g| self.ledger.reclaim(g, Kind::RecAux, self.vm))
+            else {
+                continue;
+            };
+            pending = Some(match pending.take() {
+                None => granule,
+                Some(run) => match run.append(granule) {
+                    Ok(run) => run,
+                    Err((run, granule)) => {
+                        self.give_back(memory, run);
+                        granule
+                    }
+                },
+            });
         }
-        let aux = rec.aux.and_then(|aux| {
-            self.ledger
-                .reclaim_run(aux, rec.aux_count, Kind::RecAux, self.vm)
-        });
-        if let Some(aux) = aux {
-            self.give_back(memory, aux);
+        if let Some(run) = pending {
+            self.give_back(memory, run);
         }
     }
 
@@ -97,11 +129,18 @@ impl<B: Backend> Realm<'_, B> {
             .regions
             .get(index)
             .is_some_and(|region| !region.populated.is_empty());
-        if self.shape(index) == Shape::Block && !self.split_from_stock(index) {
+        let in_pages = self.rmm.blocks() == Blocks::ByFold;
+        if self.shape(index) == Shape::Block && in_pages && !self.split_from_stock(index) {
             return;
         }
         if populated {
             self.drain(memory, index, Pages::ALL);
+            if let Some(region) = self.regions.get_mut(index)
+                && region.shape == Shape::Block
+                && region.populated.is_empty()
+            {
+                region.shape = Shape::Entry;
+            }
         }
         if self.shape(index) == Shape::Table {
             let ipa = region::base(self.spec.ram, index);

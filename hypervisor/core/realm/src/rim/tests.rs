@@ -26,7 +26,7 @@ fn the_digest_is_sha_256_at_every_length() {
 
 #[test]
 fn aligned_ram_is_measured_in_blocks_of_the_start_level() {
-    let transcript = planned(&spec());
+    let transcript = planned(&spec(), crate::v1_0::MEASURED);
     assert_eq!(
         transcript.events()[0],
         Event::Ripas {
@@ -42,7 +42,7 @@ fn unaligned_ends_are_measured_in_pages() {
     let mut spec = spec();
     spec.images.clear();
     spec.ram = IpaRange::new(Ipa::new(0x4010_0000), Ipa::new(0x4070_1000)).unwrap();
-    let levels: Vec<_> = planned(&spec)
+    let levels: Vec<_> = planned(&spec, crate::v1_0::MEASURED)
         .events()
         .iter()
         .filter_map(|event| match event {
@@ -67,7 +67,7 @@ fn a_level_1_start_measures_a_gibibyte_at_once() {
     spec.start_level = 1;
     spec.start_tables = 1;
     spec.ram = IpaRange::new(Ipa::new(0x4000_0000), Ipa::new(0x8020_0000)).unwrap();
-    let levels: Vec<_> = planned(&spec)
+    let levels: Vec<_> = planned(&spec, crate::v1_0::MEASURED)
         .events()
         .iter()
         .filter_map(|event| match event {
@@ -83,7 +83,7 @@ fn a_level_1_start_measures_a_gibibyte_at_once() {
 
 #[test]
 fn measured_contents_come_before_the_rec_and_unmeasured_after() {
-    let events: Vec<_> = planned(&spec()).events().to_vec();
+    let events: Vec<_> = planned(&spec(), crate::v1_0::MEASURED).events().to_vec();
     assert!(matches!(
         events[1..],
         [
@@ -135,7 +135,7 @@ fn every_measured_parameter_changes_the_measurement_and_no_other_does() {
     let rim = |change: &dyn Fn(&mut RealmSpec)| {
         let mut spec = spec();
         change(&mut spec);
-        of(&spec, &Zeroes, &Portable).unwrap()
+        of(&spec, crate::v1_0::MEASURED, &Zeroes, &Portable).unwrap()
     };
     let plain = rim(&|_| {});
     assert_ne!(plain, rim(&|spec| spec.num_bps = 2));
