@@ -1,1 +1,0 @@
-//! Stateful operations.
