@@ -7,8 +7,8 @@
 
 use ::rmi::features::{Features0, Features0Fields};
 
-/// A Realm may have `2^9 - 1` RECs.
-pub const MAX_RECS_ORDER: u8 = 9;
+/// A Realm may have `2^8 - 1` RECs.
+pub const MAX_RECS_ORDER: u8 = 8;
 /// Auxiliary granules of a REC.
 pub const AUX_COUNT: usize = 1;
 

@@ -41,6 +41,8 @@ pub enum GranuleState {
     Data = 5,
     /// A Realm translation table.
     Rtt = 6,
+    /// Named by an operation of RMI 2.0 that has begun and not ended.
+    Partial = 7,
 }
 
 impl GranuleState {
@@ -53,6 +55,7 @@ impl GranuleState {
             4 => Some(Self::RecAux),
             5 => Some(Self::Data),
             6 => Some(Self::Rtt),
+            7 => Some(Self::Partial),
             _ => None,
         }
     }
@@ -150,6 +153,17 @@ pub enum RecMark {
     No,
 }
 
+/// What became of an attempt to lock a granule.
+#[derive(Debug)]
+pub enum TryLock<'t> {
+    /// It is locked, and in the state that was asked for.
+    Locked(Guard<'t>),
+    /// Somebody holds its lock right now.
+    Held,
+    /// It is not tracked, or in another state.
+    Refused,
+}
+
 /// The granule table over all banks of DRAM.
 #[derive(Debug)]
 pub struct GranuleTable<'t> {
@@ -199,29 +213,39 @@ impl<'t> GranuleTable<'t> {
 
     /// Locks a granule, if it is tracked and in `state`.
     pub fn lock(&self, granule: GranuleAddr, state: GranuleState) -> Option<Guard<'t>> {
-        let cell = self.cell(granule)?;
-        let word = loop {
-            let seen = cell.load(Ordering::Relaxed);
-            if seen & LOCKED == 0
-                && cell
-                    .compare_exchange_weak(
-                        seen,
-                        seen | LOCKED,
-                        Ordering::Acquire,
-                        Ordering::Relaxed,
-                    )
-                    .is_ok()
-            {
-                break seen;
+        loop {
+            match self.try_lock(granule, state) {
+                TryLock::Locked(guard) => return Some(guard),
+                TryLock::Refused => return None,
+                TryLock::Held => spin_loop(),
             }
-            spin_loop();
+        }
+    }
+
+    /// Locks a granule if nobody holds it: for an external granule that is
+    /// needed while the lock of an RD is held, against the order of addresses.
+    pub fn try_lock(&self, granule: GranuleAddr, state: GranuleState) -> TryLock<'t> {
+        let Some(cell) = self.cell(granule) else {
+            return TryLock::Refused;
         };
+        let word = cell.load(Ordering::Relaxed);
+        let taken = word & LOCKED == 0
+            && cell
+                .compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok();
+        if !taken {
+            return TryLock::Held;
+        }
         let guard = Guard {
             cell,
             granule,
             word,
         };
-        (GranuleState::from_word(word) == Some(state)).then_some(guard)
+        if GranuleState::from_word(word) == Some(state) {
+            TryLock::Locked(guard)
+        } else {
+            TryLock::Refused
+        }
     }
 
     /// Locks several external granules in the order of their addresses. `None`

@@ -14,7 +14,7 @@
 //! and never twice for the same granule at once. That is what makes handing
 //! out a mutable reference from `&self` sound in the implementation.
 
-use crate::context::{FpState, RecContext, Stage2};
+use crate::context::{FpState, GicState, RecContext, Stage2};
 use addr::{GranuleAddr, Ipa};
 use core::fmt;
 use core::ops::DerefMut;
@@ -173,6 +173,14 @@ pub trait Hal: Sync {
         fp: &mut FpState,
         stage2: &Stage2,
     ) -> RunExit;
+
+    /// Where RMI 2.0 is spoken: takes what the host has programmed into this
+    /// CPU's `ICH_*` registers, which both worlds share then.
+    fn gic_take(&self, _cpu: usize, _gic: &mut GicState) {}
+
+    /// Where RMI 2.0 is spoken: leaves what became of it in the registers, with
+    /// `ICH_HCR_EL2` as in `gic`.
+    fn gic_give(&self, _cpu: usize, _gic: &GicState) {}
 
     /// The physical counter (CNTPCT_EL0), on which Realm timers run.
     fn counter(&self) -> u64;

@@ -27,6 +27,7 @@ mod hash;
 mod measure;
 mod pages;
 mod rmi;
+mod rmi2;
 mod rmm;
 mod rsi;
 mod rtt;
@@ -37,4 +38,4 @@ pub use features::CpuFeatures;
 pub use hal::{
     GptRefused, Hal, LogLevel, NsFault, PAGE_SIZE, PageBytes, RunExit, RunExitKind, TlbScope,
 };
-pub use rmm::{Config, ConfigError, Rmm, Vmids};
+pub use rmm::{Behaviour, Completion, Config, ConfigError, Dialect, Rmm, Vmids};

@@ -4,18 +4,26 @@
 //! fail; every bit pattern is a value, so a scrubbed granule is a valid one.
 
 use crate::context::{FpState, RecContext, Stage2};
+use crate::features::MAX_RECS_ORDER;
 use crate::granule::{GranuleTable, Guard};
 use crate::hal::{Hal, PAGE_SIZE, PageBytes};
 use crate::hash::{Algorithm, Padded};
 use crate::measure::Measurement;
 use crate::rtt::RealmSpace;
 use ::rmi::rtt::IpaSpace;
+use ::rmi::v1_0::MAX_AUX;
 use addr::GranuleAddr;
 use core::mem::size_of;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Measurements that a Realm extends itself.
 pub const REMS: usize = 4;
+
+/// RECs a Realm can have.
+pub const MAX_RECS: usize = (1 << MAX_RECS_ORDER) - 1;
+
+/// The auxiliary granules of a REC, as many as there are.
+pub type Aux = [Option<GranuleAddr>; MAX_AUX];
 
 /// State of a Realm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +35,8 @@ pub enum RealmState {
     Active = 1,
     /// It has powered itself off.
     SystemOff = 2,
+    /// The host has ended it (RMI 2.0).
+    Zombie = 3,
 }
 
 /// The Realm descriptor's page.
@@ -50,16 +60,20 @@ pub struct RealmPage {
     pub num_wps: u64,
     /// RECs created so far: the index of the next.
     pub recs: u64,
+    /// Granules of the RECs by index.
+    rec_granules: [u64; MAX_RECS],
     /// 1 once a REC may have run since the TLBs last forgot everything of the
     /// Realm while it had no REC: see [`RealmPage::may_be_cached`].
     walked: u64,
+    /// RECs inside `REC_ENTER`; kept where RMI 2.0 is spoken.
+    pub inside: u64,
     /// Initial measurement.
     pub rim: Padded,
     /// Extensible measurements.
     pub rems: [Padded; REMS],
     /// Personalization value.
     pub rpv: [u8; 64],
-    reserved: [u8; PAGE_SIZE - 13 * 8 - 64 * (2 + REMS)],
+    reserved: [u8; PAGE_SIZE - (14 + MAX_RECS) * 8 - 64 * (2 + REMS)],
 }
 
 const _: () = assert!(size_of::<RealmPage>() == PAGE_SIZE);
@@ -70,7 +84,8 @@ impl RealmPage {
         match self.state {
             0 => RealmState::New,
             1 => RealmState::Active,
-            _ => RealmState::SystemOff,
+            2 => RealmState::SystemOff,
+            _ => RealmState::Zombie,
         }
     }
 
@@ -94,6 +109,22 @@ impl RealmPage {
     /// Notes that no REC is left and that the TLBs have forgotten everything.
     pub fn note_forgotten(&mut self) {
         self.walked = 0;
+    }
+
+    /// The granule of the REC with an index, dead or alive.
+    pub fn rec_at(&self, index: u64) -> Option<GranuleAddr> {
+        let raw = self.rec_granules.get(usize::try_from(index).ok()?)?;
+        GranuleAddr::from_raw(*raw).ok().filter(|_| *raw != 0)
+    }
+
+    /// Notes the granule of the next REC. The caller has seen that there may be
+    /// one more.
+    pub fn add_rec(&mut self, granule: GranuleAddr) {
+        let next = usize::try_from(self.recs).ok();
+        if let Some(slot) = next.and_then(|next| self.rec_granules.get_mut(next)) {
+            *slot = granule.raw();
+            self.recs += 1;
+        }
     }
 
     /// The initial measurement so far.
@@ -192,8 +223,8 @@ pub struct RecPage {
     pub stage2: Stage2,
     /// Index in the Realm.
     pub index: u64,
-    /// Auxiliary granule with the floating point state.
-    pub aux: u64,
+    /// Auxiliary granules; the first has the floating point state.
+    aux: [u64; MAX_AUX],
     /// Breakpoints minus one.
     pub num_bps: u64,
     /// Watchpoints minus one.
@@ -212,12 +243,25 @@ pub struct RecPage {
     pub psci: PsciRequest,
     /// IPA of the host call's structure.
     pub host_call: u64,
-    reserved: [u8; PAGE_SIZE - size_of::<RecContext>() - 19 * 8],
+    reserved: [u8; PAGE_SIZE - size_of::<RecContext>() - (18 + MAX_AUX) * 8],
 }
 
 const _: () = assert!(size_of::<RecPage>() == PAGE_SIZE);
 
 impl RecPage {
+    /// The auxiliary granules. None of them is granule zero.
+    pub fn aux_granules(&self) -> Aux {
+        self.aux.map(|raw| {
+            let granule = GranuleAddr::from_raw(raw).ok();
+            granule.filter(|_| raw != 0)
+        })
+    }
+
+    /// Notes the auxiliary granules.
+    pub fn set_aux_granules(&mut self, aux: &Aux) {
+        self.aux = aux.map(|granule| granule.map_or(0, GranuleAddr::raw));
+    }
+
     /// What it waits for.
     pub fn pending(&self) -> Pending {
         match self.pending {

@@ -4,10 +4,11 @@ use crate::features::CpuFeatures;
 use crate::granule::{GranuleState, GranuleTable, Guard};
 use crate::hal::{Hal, TlbScope};
 use crate::pages::RealmPage;
+use crate::rmi2::Operations;
 use ::rmi::status::Status;
 use addr::{GranuleAddr, PhysRange};
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a command gives back before its outputs are encoded.
 pub type Outcome<T> = Result<T, Status>;
@@ -21,6 +22,56 @@ pub struct Config<'a> {
     pub reserved: Option<PhysRange>,
     /// The CPU's identification registers.
     pub cpu: CpuFeatures,
+}
+
+/// Which RMI the RMM speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dialect {
+    /// RMI 1.0.
+    #[default]
+    V1_0,
+    /// RMI 2.0, behaving in one of the ways that known RMMs do.
+    V2_0(Behaviour),
+}
+
+/// How `PSCI_COMPLETE` of RMI 2.0 names the REC that is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completion {
+    /// The host does: three arguments (TF-RMM's head).
+    ByHost,
+    /// The RMM finds it: two arguments (2.0-bet3).
+    ByRmm,
+}
+
+/// Where RMMs of RMI 2.0 differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Behaviour {
+    /// Granules that one call of a range command goes through at most.
+    pub granules_per_call: u64,
+    /// Arguments of `PSCI_COMPLETE`.
+    pub completion: Completion,
+    /// Granules that the creation of a REC asks for: 1 to 16.
+    pub rec_granules: u8,
+    /// How often an operation says that it is not ready yet before it goes on.
+    pub pauses: u8,
+}
+
+impl Behaviour {
+    /// Granules that the creation of a REC asks for.
+    pub(crate) fn rec_granules(&self) -> u64 {
+        u64::from(self.rec_granules).clamp(1, 16)
+    }
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            granules_per_call: 4096,
+            completion: Completion::ByHost,
+            rec_granules: 1,
+            pauses: 0,
+        }
+    }
 }
 
 /// A configuration the RMM cannot start with.
@@ -60,6 +111,11 @@ impl Vmids {
             .is_some_and(|(word, bit)| word.fetch_or(bit, Ordering::AcqRel) & bit == 0)
     }
 
+    /// Takes any VMID below `count` that nobody has.
+    pub fn take_any(&self, count: u64) -> Option<u64> {
+        (0..count).find(|vmid| self.take(*vmid))
+    }
+
     /// Gives `vmid` back.
     pub fn give_back(&self, vmid: u64) {
         if let Some((word, bit)) = self.word(vmid) {
@@ -75,6 +131,9 @@ pub struct Rmm<'a, H: Hal> {
     pub(crate) granules: GranuleTable<'a>,
     pub(crate) cpu: CpuFeatures,
     pub(crate) vmids: Vmids,
+    pub(crate) dialect: Dialect,
+    pub(crate) active: AtomicBool,
+    pub(crate) operations: Operations,
 }
 
 impl<'a, H: Hal> Rmm<'a, H> {
@@ -92,7 +151,17 @@ impl<'a, H: Hal> Rmm<'a, H> {
             granules,
             cpu: config.cpu,
             vmids: Vmids([const { AtomicU64::new(0) }; VMID_WORDS]),
+            dialect: Dialect::V1_0,
+            active: AtomicBool::new(false),
+            operations: Operations::default(),
         })
+    }
+
+    /// The same RMM, speaking `dialect`.
+    #[must_use]
+    pub fn speaking(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// Makes the TLBs forget part of a Realm, where they can know anything of it.

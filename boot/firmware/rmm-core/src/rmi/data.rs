@@ -28,7 +28,7 @@ fn vacancy<H: Hal>(
     let ready = match realm.state() {
         RealmState::New => true,
         RealmState::Active => active_too,
-        RealmState::SystemOff => false,
+        RealmState::SystemOff | RealmState::Zombie => false,
     };
     if !ready {
         return Err(Status::ErrorRealm { index: 0 });
@@ -41,7 +41,7 @@ fn vacancy<H: Hal>(
 }
 
 impl<H: Hal> Rmm<'_, H> {
-    pub(super) fn data_create(
+    pub(crate) fn data_create(
         &self,
         rd: u64,
         data: u64,

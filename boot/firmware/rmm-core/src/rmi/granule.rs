@@ -10,7 +10,7 @@ use crate::rmm::{Outcome, Rmm};
 use ::rmi::status::Status;
 
 impl<H: Hal> Rmm<'_, H> {
-    pub(super) fn granule_delegate(&self, pa: u64) -> Outcome<()> {
+    pub(crate) fn granule_delegate(&self, pa: u64) -> Outcome<()> {
         let mut guard = self.lock(pa, GranuleState::Undelegated)?;
         self.hal
             .delegate(guard.granule())
@@ -19,7 +19,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
-    pub(super) fn granule_undelegate(&self, pa: u64) -> Outcome<()> {
+    pub(crate) fn granule_undelegate(&self, pa: u64) -> Outcome<()> {
         let mut guard = self.lock(pa, GranuleState::Delegated)?;
         self.hal
             .undelegate(guard.granule())

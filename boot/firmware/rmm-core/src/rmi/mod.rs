@@ -14,7 +14,7 @@ mod unprotected;
 mod version;
 
 use crate::hal::Hal;
-use crate::rmm::{Outcome, Rmm, log};
+use crate::rmm::{Dialect, Outcome, Rmm, log};
 use ::rmi::status::Status;
 use ::rmi::v1_0::Command;
 use conduit::{NOT_SUPPORTED, Regs};
@@ -43,6 +43,21 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The status.
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The registers, of which the caller keeps those that no output needs.
+    pub(crate) fn registers(&self, regs: &Regs) -> Regs {
+        let [o1, o2, o3] = self.out;
+        let [_, _, _, _, x4, x5, x6, x7] = regs.0;
+        let x4 = self.x4.unwrap_or(x4);
+        Regs([self.status.raw(), o1, o2, o3, x4, x5, x6, x7])
+    }
+}
+
 impl From<Outcome<()>> for Reply {
     fn from(outcome: Outcome<()>) -> Self {
         Self::with(outcome.err().unwrap_or(Status::Success), &[])
@@ -60,8 +75,16 @@ impl From<Outcome<u64>> for Reply {
 
 impl<H: Hal> Rmm<'_, H> {
     /// Serves one call of the host on this CPU: function identifier in x0,
-    /// arguments from x1. Gives back x0 to x4; x5 and up are as they came.
+    /// arguments from x1. RMI 1.0 gives back x0 to x4, x5 and up are as they
+    /// came; RMI 2.0 gives back x0 to x7.
     pub fn handle(&self, cpu: usize, regs: Regs) -> Regs {
+        match &self.dialect {
+            Dialect::V1_0 => self.handle_v1(cpu, regs),
+            Dialect::V2_0(behaviour) => self.handle_v2(cpu, regs, behaviour),
+        }
+    }
+
+    fn handle_v1(&self, cpu: usize, regs: Regs) -> Regs {
         let [x0, a1, a2, a3, a4, a5, ..] = regs.0;
         let Some(command) = Command::from_fid(regs.fid()) else {
             let mut reply = regs;
@@ -97,10 +120,7 @@ impl<H: Hal> Rmm<'_, H> {
             Command::RttUnmapUnprotected => self.rtt_unmap_unprotected(a1, a2, a3),
         };
         self.log_call(command, &regs, &reply);
-        let [o1, o2, o3] = reply.out;
-        let [_, _, _, _, x4, x5, x6, x7] = regs.0;
-        let x4 = reply.x4.unwrap_or(x4);
-        Regs([reply.status.raw(), o1, o2, o3, x4, x5, x6, x7])
+        reply.registers(&regs)
     }
 
     /// Commands that come by the thousand are only logged when everything is.

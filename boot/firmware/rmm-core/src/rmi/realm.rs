@@ -30,7 +30,7 @@ impl fmt::Display for Hex<'_> {
 
 impl<H: Hal> Rmm<'_, H> {
     /// Checks everything of the parameters that needs no granule.
-    fn validate(&self, params: &RealmParams) -> Outcome<RealmSpace> {
+    pub(crate) fn validate(&self, params: &RealmParams) -> Outcome<RealmSpace> {
         let in_range = |value: u64, most: u64| value != 0 && value <= most;
         let valid = params.flags == 0
             && in_range(params.num_bps, self.cpu.num_bps())
@@ -61,7 +61,21 @@ impl<H: Hal> Rmm<'_, H> {
         let algorithm = Algorithm::from_raw(params.hash_algo)
             .filter(|algorithm| *algorithm != Algorithm::Sha384)
             .ok_or(Status::ErrorInput)?;
+        if !self.vmids.take(params.vmid) {
+            return Err(Status::ErrorInput);
+        }
+        self.build_realm(rd, &params, &space, algorithm)
+            .inspect_err(|_| self.vmids.give_back(params.vmid))
+    }
 
+    /// Makes a Realm of checked parameters; its VMID is taken already.
+    pub(crate) fn build_realm(
+        &self,
+        rd: u64,
+        params: &RealmParams,
+        space: &RealmSpace,
+        algorithm: Algorithm,
+    ) -> Outcome<()> {
         let mut wanted = [None; MAX_START + 1];
         let (first, others) = wanted.split_first_mut().ok_or(Status::ErrorInput)?;
         *first = Some((self.granule(rd)?, GranuleState::Delegated));
@@ -73,9 +87,6 @@ impl<H: Hal> Rmm<'_, H> {
         let [Some(rd), tables @ ..] = &mut guards else {
             return Err(Status::ErrorInput);
         };
-        if !self.vmids.take(params.vmid) {
-            return Err(Status::ErrorInput);
-        }
         for table in tables.iter_mut().flatten() {
             table.become_state(GranuleState::Rtt);
         }
@@ -83,21 +94,21 @@ impl<H: Hal> Rmm<'_, H> {
         let mut page = pages::locked(self.hal, rd);
         let realm = pages::realm(&mut page);
         realm.set_state(RealmState::New);
-        realm.set_space(&space);
+        realm.set_space(space);
         realm.vmid = params.vmid;
         realm.stage2 = Stage2 {
             vttbr: params.vmid << 48 | space.base.raw(),
-            vtcr: vtcr(&space, self.cpu.pa_bits(), self.cpu.vmid_bits()),
+            vtcr: vtcr(space, self.cpu.pa_bits(), self.cpu.vmid_bits()),
         };
         realm.hash_algo = params.hash_algo;
         realm.num_bps = params.num_bps;
         realm.num_wps = params.num_wps;
         realm.rpv = params.rpv;
-        realm.rim = measure::realm_create(self.hal, algorithm, &params);
+        realm.rim = measure::realm_create(self.hal, algorithm, params);
         Ok(())
     }
 
-    pub(super) fn realm_activate(&self, rd: u64) -> Outcome<()> {
+    pub(crate) fn realm_activate(&self, rd: u64) -> Outcome<()> {
         let mut guard = self.lock(rd, GranuleState::Rd)?;
         let mut page = pages::locked(self.hal, &mut guard);
         let realm = pages::realm(&mut page);
@@ -115,7 +126,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
-    pub(super) fn realm_destroy(&self, rd: u64) -> Outcome<()> {
+    pub(crate) fn realm_destroy(&self, rd: u64) -> Outcome<()> {
         let mut guard = self.lock(rd, GranuleState::Rd)?;
         if guard.number() != 0 {
             return Err(Status::ErrorRealm { index: 0 });

@@ -1,21 +1,20 @@
 //! `RMI_REC_CREATE`, `RMI_REC_DESTROY`, `RMI_REC_ENTER`.
 
-use crate::features::{AUX_COUNT, MAX_RECS_ORDER};
-use crate::granule::{GranuleState, RecMark};
+use crate::features::AUX_COUNT;
+use crate::granule::{GranuleState, Guard, RecMark};
 use crate::hal::{Hal, TlbScope};
 use crate::measure;
-use crate::pages::{self, RealmPage, RealmState, RecPage};
+use crate::pages::{self, Aux, MAX_RECS, RealmPage, RealmState, RecPage};
 use crate::rmm::{Outcome, Rmm};
 use crate::run::reset;
 use ::rmi::status::Status;
-use ::rmi::v1_0::{Mpidr, REC_FLAG_RUNNABLE, RecParams};
-use addr::GranuleAddr;
+use ::rmi::v1_0::{MAX_AUX, Mpidr, REC_FLAG_RUNNABLE, RecParams};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Fills a REC's page, which is all zeroes, from its parameters.
-fn fill(page: &mut RecPage, realm: &RealmPage, params: &RecParams, mpidr: Mpidr, aux: GranuleAddr) {
+fn fill(page: &mut RecPage, realm: &RealmPage, params: &RecParams, mpidr: Mpidr, aux: &Aux) {
     page.index = u64::from(mpidr.index());
-    page.aux = aux.raw();
+    page.set_aux_granules(aux);
     page.stage2 = realm.stage2;
     page.num_bps = realm.num_bps;
     page.num_wps = realm.num_wps;
@@ -31,8 +30,7 @@ impl<H: Hal> Rmm<'_, H> {
         self.hal
             .ns_read(self.host_page(params_pa)?, 0, params.as_mut_bytes())
             .map_err(|_| Status::ErrorInput)?;
-        let mpidr = Mpidr::from_raw(params.mpidr).ok_or(Status::ErrorInput)?;
-        if params.flags & !REC_FLAG_RUNNABLE != 0 || params.num_aux != AUX_COUNT as u64 {
+        if params.num_aux != AUX_COUNT as u64 {
             return Err(Status::ErrorInput);
         }
         let [aux, ..] = params.aux;
@@ -45,22 +43,42 @@ impl<H: Hal> Rmm<'_, H> {
         else {
             return Err(Status::ErrorInput);
         };
-
-        let owner = rd.granule();
-        let live = rd.number();
-        let mut rd_page = pages::locked(self.hal, &mut rd);
-        let realm = pages::realm(&mut rd_page);
-        if realm.state() != RealmState::New || realm.recs >= (1 << MAX_RECS_ORDER) - 1 {
-            return Err(Status::ErrorRealm { index: 0 });
+        let mut list = [None; MAX_AUX];
+        if let Some(first) = list.first_mut() {
+            *first = Some(aux.granule());
         }
-        if u64::from(mpidr.index()) != realm.recs {
+        self.install_rec(&mut rd, &mut rec, &params, &list)?;
+        aux.become_state(GranuleState::RecAux);
+        Ok(())
+    }
+
+    /// Makes a locked granule, which is all zeroes, the next REC of a Realm.
+    pub(crate) fn install_rec(
+        &self,
+        rd: &mut Guard<'_>,
+        rec: &mut Guard<'_>,
+        params: &RecParams,
+        aux: &Aux,
+    ) -> Outcome<()> {
+        let mpidr = Mpidr::from_raw(params.mpidr).ok_or(Status::ErrorInput)?;
+        if params.flags & !REC_FLAG_RUNNABLE != 0 {
             return Err(Status::ErrorInput);
         }
+        let owner = rd.granule();
+        let live = rd.number();
+        let mut rd_page = pages::locked(self.hal, rd);
+        let realm = pages::realm(&mut rd_page);
+        if realm.state() != RealmState::New || realm.recs >= MAX_RECS as u64 {
+            return Err(Status::ErrorRealm { index: 0 });
+        }
         let index = realm.recs;
-        realm.recs += 1;
+        if u64::from(mpidr.index()) != index {
+            return Err(Status::ErrorInput);
+        }
+        realm.add_rec(rec.granule());
         let runnable = params.flags & REC_FLAG_RUNNABLE != 0;
         if runnable {
-            realm.rim = measure::rec_create(self.hal, &realm.initial(), &params);
+            realm.rim = measure::rec_create(self.hal, &realm.initial(), params);
         }
 
         rec.become_state(GranuleState::Rec);
@@ -69,19 +87,25 @@ impl<H: Hal> Rmm<'_, H> {
         if runnable {
             rec.set_runnable(RecMark::Yes);
         }
-        let mut rec_page = pages::locked(self.hal, &mut rec);
-        fill(
-            pages::rec(&mut rec_page),
-            realm,
-            &params,
-            mpidr,
-            aux.granule(),
-        );
-        aux.become_state(GranuleState::RecAux);
-        aux.set_owner(owner);
+        let mut rec_page = pages::locked(self.hal, rec);
+        fill(pages::rec(&mut rec_page), realm, params, mpidr, aux);
         drop(rd_page);
         rd.set_number(live + 1);
         Ok(())
+    }
+
+    /// Notes that a REC of a Realm exists no more.
+    pub(crate) fn rec_is_gone(&self, rd: &mut Guard<'_>) {
+        let live = rd.number().saturating_sub(1);
+        rd.set_number(live);
+        if live == 0 {
+            // Nothing of the Realm is walked any more: what follows until its
+            // end needs no maintenance entry by entry.
+            let mut page = pages::locked(self.hal, rd);
+            let realm = pages::realm(&mut page);
+            self.forget(realm, TlbScope::All);
+            realm.note_forgotten();
+        }
     }
 
     pub(super) fn rec_destroy(&self, rec: u64) -> Outcome<()> {
@@ -104,29 +128,19 @@ impl<H: Hal> Rmm<'_, H> {
         }
         let aux = {
             let mut page = pages::locked(self.hal, &mut rec);
-            GranuleAddr::from_raw(pages::rec(&mut page).aux)
+            pages::rec(&mut page).aux_granules()
         };
-        if let Some(mut aux) = aux
-            .ok()
-            .and_then(|aux| pages::internal(&self.granules, aux, GranuleState::RecAux))
-        {
-            pages::release(self.hal, &mut aux);
+        for granule in aux.into_iter().flatten() {
+            if let Some(mut aux) = pages::internal(&self.granules, granule, GranuleState::RecAux) {
+                pages::release(self.hal, &mut aux);
+            }
         }
         pages::release(self.hal, &mut rec);
-        let live = rd.number().saturating_sub(1);
-        rd.set_number(live);
-        if live == 0 {
-            // Nothing of the Realm is walked any more: what follows until its
-            // end needs no maintenance entry by entry.
-            let mut page = pages::locked(self.hal, &mut rd);
-            let realm = pages::realm(&mut page);
-            self.forget(realm, TlbScope::All);
-            realm.note_forgotten();
-        }
+        self.rec_is_gone(&mut rd);
         Ok(())
     }
 
-    pub(super) fn rec_enter(&self, cpu: usize, rec: u64, run: u64) -> Outcome<()> {
+    pub(crate) fn rec_enter(&self, cpu: usize, rec: u64, run: u64) -> Outcome<()> {
         let run = self.host_page(run)?;
         let (granule, owner, runnable) = {
             let mut guard = self.lock(rec, GranuleState::Rec)?;

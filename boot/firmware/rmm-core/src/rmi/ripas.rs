@@ -6,7 +6,7 @@ use crate::granule::GranuleState;
 use crate::hal::{Hal, TlbScope};
 use crate::measure;
 use crate::pages::{self, Pending, RealmPage, RealmState};
-use crate::rmm::{Outcome, Rmm};
+use crate::rmm::{Dialect, Outcome, Rmm};
 use crate::rtt::{Entry, RealmSpace, Walk};
 use ::rmi::rtt::Ripas;
 use ::rmi::status::Status;
@@ -59,7 +59,7 @@ fn changed(entry: Entry, wanted: Ripas, destroyed_too: bool) -> Option<Entry> {
 }
 
 impl<H: Hal> Rmm<'_, H> {
-    pub(super) fn rtt_init_ripas(&self, rd: u64, base: u64, top: u64) -> Outcome<u64> {
+    pub(crate) fn rtt_init_ripas(&self, rd: u64, base: u64, top: u64) -> Outcome<u64> {
         let mut guard = self.lock(rd, GranuleState::Rd)?;
         let mut page = pages::locked(self.hal, &mut guard);
         let realm = pages::realm(&mut page);
@@ -72,13 +72,25 @@ impl<H: Hal> Rmm<'_, H> {
             return Err(Status::ErrorRealm { index: 0 });
         }
         let mut rim = realm.initial();
+        // RMI 2.0 measures no RIPAS, and lets memory come first.
+        let measured = self.dialect == Dialect::V1_0;
         let reached = each_entry(self.hal, &space, base, top, |walk, from, to| {
             match walk.entry {
                 Entry::Unassigned(Ripas::Empty) => {
                     walk.write(self.hal, Entry::Unassigned(Ripas::Ram));
                 }
                 Entry::Unassigned(Ripas::Ram) => {}
+                Entry::Assigned {
+                    granule,
+                    ripas: Ripas::Empty | Ripas::Ram,
+                } if !measured => {
+                    let ripas = Ripas::Ram;
+                    walk.write(self.hal, Entry::Assigned { granule, ripas });
+                }
                 _ => return false,
+            }
+            if !measured {
+                return true;
             }
             rim.value = measure::init_ripas(self.hal, &rim, from.raw(), to.raw());
             true
@@ -87,7 +99,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(reached.raw())
     }
 
-    pub(super) fn rtt_set_ripas(&self, rd: u64, rec: u64, base: u64, top: u64) -> Outcome<u64> {
+    pub(crate) fn rtt_set_ripas(&self, rd: u64, rec: u64, base: u64, top: u64) -> Outcome<u64> {
         if base >= top || top & (addr::GRANULE_SIZE - 1) != 0 {
             return Err(Status::ErrorInput);
         }

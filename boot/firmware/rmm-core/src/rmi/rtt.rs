@@ -32,7 +32,7 @@ fn table_place(space: &RealmSpace, ipa: Ipa, level: u64) -> Outcome<i8> {
 
 impl<H: Hal> Rmm<'_, H> {
     /// Runs `act` on a Realm's tables with its RD locked.
-    pub(super) fn with_tables<T>(
+    pub(crate) fn with_tables<T>(
         &self,
         rd: u64,
         act: impl FnOnce(&RealmSpace, &RealmPage) -> Outcome<T>,
@@ -44,7 +44,7 @@ impl<H: Hal> Rmm<'_, H> {
         act(&space, realm)
     }
 
-    pub(super) fn rtt_create(&self, rd: u64, rtt: u64, ipa: u64, level: u64) -> Outcome<()> {
+    pub(crate) fn rtt_create(&self, rd: u64, rtt: u64, ipa: u64, level: u64) -> Outcome<()> {
         let (mut rd, mut child) =
             self.lock_two((rd, GranuleState::Rd), (rtt, GranuleState::Delegated))?;
         let mut page = pages::locked(self.hal, &mut rd);
@@ -77,7 +77,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
-    pub(super) fn rtt_destroy(&self, rd: u64, ipa: u64, level: u64) -> Reply {
+    pub(crate) fn rtt_destroy(&self, rd: u64, ipa: u64, level: u64) -> Reply {
         let done = self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
             let level = table_place(space, ipa, level)?;
@@ -111,7 +111,7 @@ impl<H: Hal> Rmm<'_, H> {
         done.unwrap_or_else(|status| Reply::with(status, &[]))
     }
 
-    pub(super) fn rtt_fold(&self, rd: u64, ipa: u64, level: u64) -> Outcome<u64> {
+    pub(crate) fn rtt_fold(&self, rd: u64, ipa: u64, level: u64) -> Outcome<u64> {
         self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
             let level = table_place(space, ipa, level)?;
@@ -156,7 +156,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
-    pub(super) fn rtt_read_entry(&self, rd: u64, ipa: u64, level: u64) -> Reply {
+    pub(crate) fn rtt_read_entry(&self, rd: u64, ipa: u64, level: u64) -> Reply {
         let done = self.with_tables(rd, |space, _| {
             let ipa = Ipa::new(ipa);
             let level = level_of(level)?;

@@ -7,7 +7,7 @@ use crate::context::GicState;
 use crate::features::CpuFeatures;
 use crate::rmm::Outcome;
 use ::rmi::status::Status;
-use ::rmi::v1_0::{GICV3_HCR_MASK, RecEnter, RecExit};
+use ::rmi::v1_0::{GICV3_HCR_MASK, RecExit};
 
 const EN: u64 = 1 << 0;
 const EOI_COUNT: u64 = 0x1f << 27;
@@ -35,11 +35,11 @@ fn is_valid_lr(lr: u64, cpu: &CpuFeatures) -> bool {
 }
 
 /// Checks what the host wants to load.
-pub fn check(enter: &RecEnter, cpu: &CpuFeatures) -> Outcome<()> {
-    if enter.gicv3_hcr & !GICV3_HCR_MASK != 0 {
+pub fn check(lrs: &[u64; 16], hcr: u64, cpu: &CpuFeatures) -> Outcome<()> {
+    if hcr & !GICV3_HCR_MASK != 0 {
         return Err(Status::ErrorRec);
     }
-    let (used, _) = enter.gicv3_lrs.split_at(cpu.list_registers());
+    let (used, _) = lrs.split_at(cpu.list_registers());
     let mut rest = used;
     while let [lr, others @ ..] = rest {
         let twice = |other: &u64| other & STATE != 0 && (other ^ lr) & VINTID == 0;
@@ -53,15 +53,20 @@ pub fn check(enter: &RecEnter, cpu: &CpuFeatures) -> Outcome<()> {
 
 /// Loads what [`check`] has passed. List registers that are invalid are
 /// cleared, those the CPU does not have stay zero.
-pub fn load(gic: &mut GicState, enter: &RecEnter, cpu: &CpuFeatures) {
-    gic.hcr = EN | enter.gicv3_hcr;
+pub fn load(gic: &mut GicState, lrs: &[u64; 16], hcr: u64, cpu: &CpuFeatures) {
+    gic.hcr = EN | hcr;
     gic.lrs = [0; 16];
-    let used = enter.gicv3_lrs.iter().take(cpu.list_registers());
+    let used = lrs.iter().take(cpu.list_registers());
     for (to, from) in gic.lrs.iter_mut().zip(used) {
         if from & STATE != 0 {
             *to = *from;
         }
     }
+}
+
+/// Leaves the interface off, so that nothing of the REC reaches the host.
+pub fn switch_off(gic: &mut GicState) {
+    gic.hcr &= !EN;
 }
 
 /// Tells the host what became of it.
@@ -78,6 +83,7 @@ pub fn store(gic: &GicState, exit: &mut RecExit, cpu: &CpuFeatures) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::rmi::v1_0::RecEnter;
     use zerocopy::FromZeros;
 
     const PENDING: u64 = 1 << 62;
@@ -93,7 +99,7 @@ mod tests {
     fn with_lrs(lrs: &[u64]) -> Outcome<()> {
         let mut enter = RecEnter::new_zeroed();
         enter.gicv3_lrs[..lrs.len()].copy_from_slice(lrs);
-        check(&enter, &cpu())
+        check(&enter.gicv3_lrs, 0, &cpu())
     }
 
     #[test]
@@ -125,7 +131,7 @@ mod tests {
         let mut enter = RecEnter::new_zeroed();
         enter.gicv3_lrs[0] = HW | 0x7f;
         let mut gic = GicState::new_zeroed();
-        load(&mut gic, &enter, &cpu());
+        load(&mut gic, &enter.gicv3_lrs, 0, &cpu());
         assert_eq!(gic.lrs[0], 0);
     }
 
@@ -135,7 +141,11 @@ mod tests {
         for bit in 0..64 {
             enter.gicv3_hcr = 1 << bit;
             let permitted = 0x40fe & (1u64 << bit) != 0;
-            assert_eq!(check(&enter, &cpu()).is_ok(), permitted, "bit {bit}");
+            assert_eq!(
+                check(&enter.gicv3_lrs, enter.gicv3_hcr, &cpu()).is_ok(),
+                permitted,
+                "bit {bit}"
+            );
         }
         let mut gic = GicState::new_zeroed();
         gic.hcr = u64::MAX;

@@ -13,11 +13,11 @@ use crate::context::{HCR_TWE, HCR_TWI};
 use crate::granule::GranuleState;
 use crate::hal::{Hal, RunExit, RunExitKind};
 use crate::pages::{self, LastExit, Pending, RealmPage, RealmState, RecPage};
-use crate::rmm::{Outcome, Rmm, log};
+use crate::rmm::{Dialect, Outcome, Rmm, log};
 use ::rmi::status::Status;
 use ::rmi::v1_0::{
     ENTER_FLAG_EMUL_MMIO, ENTER_FLAG_INJECT_SEA, ENTER_FLAG_TRAP_WFE, ENTER_FLAG_TRAP_WFI,
-    ExitReason, RecEnter, RecExit, RecRun,
+    ExitReason, GICV3_HCR_MASK, RecEnter, RecExit, RecRun,
 };
 use addr::GranuleAddr;
 use core::mem::offset_of;
@@ -84,33 +84,51 @@ impl<H: Hal> Rmm<'_, H> {
             .map_err(|_| Status::ErrorInput)?;
         self.with_realm(owner, |realm| match realm.state() {
             RealmState::New => Err(Status::ErrorRealm { index: 0 }),
-            RealmState::SystemOff => Err(Status::ErrorRealm { index: 1 }),
+            RealmState::SystemOff | RealmState::Zombie => Err(Status::ErrorRealm { index: 1 }),
             RealmState::Active => {
                 realm.note_entry();
+                realm.inside += 1;
                 Ok(())
             }
         })?;
+        let outcome = self.enter_active(cpu, granule, owner, run, &enter, runnable);
+        self.with_realm(owner, |realm| {
+            realm.inside = realm.inside.saturating_sub(1);
+            Ok(())
+        })?;
+        outcome
+    }
+
+    fn enter_active(
+        &self,
+        cpu: usize,
+        granule: GranuleAddr,
+        owner: GranuleAddr,
+        run: GranuleAddr,
+        enter: &RecEnter,
+        runnable: bool,
+    ) -> Outcome<()> {
         if !runnable {
             return Err(Status::ErrorRec);
         }
         let mut page = self.hal.page(granule);
         let rec = pages::rec(&mut page);
-        self.check_enter(rec, &enter)?;
+        self.check_enter(rec, enter)?;
+        self.load_gic(cpu, rec, enter)?;
 
         let mut exit = RecExit::new_zeroed();
         let mut running = Running {
             owner,
             rec,
             granule,
-            enter: &enter,
+            enter,
             exit: &mut exit,
         };
-        gic::load(&mut running.rec.context.gic, &enter, &self.cpu);
         self.answer_access(&mut running);
         if self.complete(&mut running) == Next::Resume {
             self.run_until_exit(cpu, &mut running);
         }
-        gic::store(&running.rec.context.gic, running.exit, &self.cpu);
+        self.store_gic(cpu, &mut running);
         timer::report(running.rec, running.exit, self.hal.counter());
         self.hal
             .ns_write(run, offset_of!(RecRun, exit), exit.as_bytes())
@@ -122,7 +140,6 @@ impl<H: Hal> Rmm<'_, H> {
         if matches!(rec.pending(), Pending::CpuOn | Pending::AffinityInfo) {
             return Err(Status::ErrorRec);
         }
-        gic::check(enter, &self.cpu)?;
         let inject = enter.flags & ENTER_FLAG_INJECT_SEA != 0;
         let emulated = enter.flags & ENTER_FLAG_EMUL_MMIO != 0;
         let legal = match rec.last_exit() {
@@ -131,6 +148,36 @@ impl<H: Hal> Rmm<'_, H> {
             LastExit::Other => !inject && !emulated,
         };
         if legal { Ok(()) } else { Err(Status::ErrorRec) }
+    }
+
+    /// Takes the host's interrupts, from where its dialect has them. That is
+    /// the last thing that can fail.
+    fn load_gic(&self, cpu: usize, rec: &mut RecPage, enter: &RecEnter) -> Outcome<()> {
+        let gic = &mut rec.context.gic;
+        match self.dialect {
+            Dialect::V1_0 => {
+                gic::check(&enter.gicv3_lrs, enter.gicv3_hcr, &self.cpu)?;
+                gic::load(gic, &enter.gicv3_lrs, enter.gicv3_hcr, &self.cpu);
+            }
+            Dialect::V2_0(_) => {
+                self.hal.gic_take(cpu, gic);
+                let (lrs, hcr) = (gic.lrs, gic.hcr & GICV3_HCR_MASK);
+                gic::check(&lrs, hcr, &self.cpu)?;
+                gic::load(gic, &lrs, hcr, &self.cpu);
+            }
+        }
+        Ok(())
+    }
+
+    fn store_gic(&self, cpu: usize, running: &mut Running<'_>) {
+        let gic = &mut running.rec.context.gic;
+        match self.dialect {
+            Dialect::V1_0 => gic::store(gic, running.exit, &self.cpu),
+            Dialect::V2_0(_) => {
+                gic::switch_off(gic);
+                self.hal.gic_give(cpu, gic);
+            }
+        }
     }
 
     /// Gives the REC what the host answered to its last access.
@@ -173,7 +220,7 @@ impl<H: Hal> Rmm<'_, H> {
             hcr |= HCR_TWE;
         }
         let stage2 = running.rec.stage2;
-        let Ok(aux) = GranuleAddr::from_raw(running.rec.aux) else {
+        let [Some(aux), ..] = running.rec.aux_granules() else {
             return;
         };
         let mut aux_page = self.hal.page(aux);

@@ -1,0 +1,111 @@
+//! `RMI_REC_CREATE`, `RMI_REC_DESTROY`: the same RECs, in several calls.
+
+use super::operation::{Operation, Work, operation};
+use super::{Answer, Outcome2, Refusal, with_status};
+use crate::granule::GranuleState;
+use crate::hal::Hal;
+use crate::pages;
+use crate::rmm::{Behaviour, Rmm};
+use ::rmi::status::Status;
+use ::rmi::v1_0;
+use ::rmi::v2_0::RecParams;
+use zerocopy::{FromZeros, IntoBytes};
+
+impl<H: Hal> Rmm<'_, H> {
+    pub(super) fn rec_create_2(
+        &self,
+        rd: u64,
+        rec: u64,
+        params: u64,
+        behaviour: &Behaviour,
+    ) -> Answer {
+        let begun = self.begin_create(rd, rec, params, behaviour);
+        match begun {
+            Ok(answer) => answer,
+            Err(refusal) => with_status(refusal.raw(), &[]),
+        }
+    }
+
+    fn begin_create(
+        &self,
+        rd: u64,
+        rec: u64,
+        params: u64,
+        behaviour: &Behaviour,
+    ) -> Outcome2<Answer> {
+        let params = self.host_page(params)?;
+        let (_, mut guard) =
+            self.lock_two((rd, GranuleState::Rd), (rec, GranuleState::Delegated))?;
+        let work = Work::Create { rd, params };
+        let mut operation = operation(work, guard.granule(), behaviour);
+        operation.wanted = behaviour.rec_granules();
+        let answer = self.operations.begin(&operation)?;
+        guard.become_state(GranuleState::Partial);
+        Ok(answer)
+    }
+
+    pub(super) fn rec_destroy_2(&self, rec: u64, behaviour: &Behaviour) -> Answer {
+        match self.begin_destroy(rec, behaviour) {
+            Ok(answer) => answer,
+            Err(refusal) => with_status(refusal.raw(), &[]),
+        }
+    }
+
+    fn begin_destroy(&self, rec: u64, behaviour: &Behaviour) -> Outcome2<Answer> {
+        let mut guard = self.lock(rec, GranuleState::Rec)?;
+        if guard.is_running() {
+            return Err(Refusal::Known(Status::ErrorRec));
+        }
+        let owner = guard.owner().ok_or(Refusal::Known(Status::ErrorInput))?;
+        let aux = {
+            let mut page = pages::locked(self.hal, &mut guard);
+            pages::rec(&mut page).aux_granules()
+        };
+        let mut operation = operation(Work::Destroy { owner }, guard.granule(), behaviour);
+        operation.aux = aux;
+        let answer = self.operations.begin(&operation)?;
+        guard.become_state(GranuleState::Partial);
+        Ok(answer)
+    }
+
+    /// The last step of an operation.
+    pub(super) fn finish(&self, operation: &mut Operation) -> Outcome2<()> {
+        match operation.work {
+            Work::Create { rd, params } => self.finish_create(operation, rd, params),
+            Work::Destroy { owner } => {
+                let (mut rd, mut rec) = self.lock_two(
+                    (owner.raw(), GranuleState::Rd),
+                    (operation.rec.raw(), GranuleState::Partial),
+                )?;
+                pages::release(self.hal, &mut rec);
+                self.rec_is_gone(&mut rd);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish_create(
+        &self,
+        operation: &mut Operation,
+        rd: u64,
+        page: addr::GranuleAddr,
+    ) -> Outcome2<()> {
+        let bad = Refusal::Known(Status::ErrorInput);
+        let mut given = RecParams::new_zeroed();
+        self.hal
+            .ns_read(page, 0, given.as_mut_bytes())
+            .map_err(|_| bad)?;
+        let mut params = v1_0::RecParams::new_zeroed();
+        params.flags = given.flags;
+        params.mpidr = given.mpidr;
+        params.pc = given.pc;
+        params.gprs = given.gprs;
+        let (mut rd, mut rec) = self.lock_two(
+            (rd, GranuleState::Rd),
+            (operation.rec.raw(), GranuleState::Partial),
+        )?;
+        self.install_rec(&mut rd, &mut rec, &params, &operation.aux)?;
+        operation.aux = [None; v1_0::MAX_AUX];
+        Ok(())
+    }
+}
