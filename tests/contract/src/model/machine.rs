@@ -8,7 +8,8 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU64, Ordering};
 use rmm_core::{
-    FpState, GptRefused, Hal, LogLevel, NsFault, PageBytes, RecContext, RunExit, Stage2, TlbScope,
+    FpState, GicState, GptRefused, Hal, LogLevel, NsFault, PageBytes, RecContext, RunExit, Stage2,
+    TlbScope,
 };
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,6 +51,7 @@ pub struct Machine {
     lines: Mutex<Vec<String>>,
     counter: AtomicU64,
     maintenance: AtomicU64,
+    gics: Mutex<HashMap<usize, GicState>>,
 }
 
 /// A test that panicked says why itself; the others go on.
@@ -73,6 +75,7 @@ impl Machine {
             lines: Mutex::default(),
             counter: AtomicU64::new(1_000_000),
             maintenance: AtomicU64::new(0),
+            gics: Mutex::default(),
         }
     }
 
@@ -189,6 +192,18 @@ impl Machine {
     /// The physical counter.
     pub fn now(&self) -> u64 {
         self.counter.load(Ordering::SeqCst)
+    }
+
+    /// A CPU's `ICH_*` registers, as the host reads them where RMI 2.0 is
+    /// spoken.
+    pub fn gic(&self, cpu: usize) -> GicState {
+        let mut gics = lock(&self.gics);
+        gics.entry(cpu).or_insert_with(GicState::new_zeroed).clone()
+    }
+
+    /// Programs a CPU's `ICH_*` registers as the host.
+    pub fn set_gic(&self, cpu: usize, gic: GicState) {
+        lock(&self.gics).insert(cpu, gic);
     }
 
     /// How often TLBs had to forget something.
@@ -381,6 +396,14 @@ impl Hal for Machine {
         let exit = cpu::run(self, &mut guest, context, stage2);
         lock(&self.guests).insert(key, guest);
         exit
+    }
+
+    fn gic_take(&self, cpu: usize, gic: &mut GicState) {
+        gic.clone_from(&self.gic(cpu));
+    }
+
+    fn gic_give(&self, cpu: usize, gic: &GicState) {
+        self.set_gic(cpu, gic.clone());
     }
 
     fn counter(&self) -> u64 {

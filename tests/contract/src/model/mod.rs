@@ -18,7 +18,7 @@ pub use script::{Action, Event, Size, SystemRegister};
 use addr::{PhysAddr, PhysRange};
 use conduit::{Conduit, Regs};
 use core::sync::atomic::AtomicU64;
-use rmm_core::{Config, CpuFeatures, Rmm};
+use rmm_core::{Config, CpuFeatures, Dialect, Rmm};
 
 /// Where the model's DRAM begins.
 pub const DRAM_BASE: u64 = 0x4000_0000;
@@ -66,12 +66,24 @@ impl Default for Model {
 }
 
 impl Model {
-    /// A machine with 2 GiB of DRAM and CPUs with the given registers.
+    /// A machine of CPUs like QEMU's `max` whose RMM speaks `dialect`.
+    pub fn speaking(dialect: Dialect) -> Self {
+        Self::with(CPU_MAX, dialect)
+    }
+
+    /// A machine with 2 GiB of DRAM and CPUs with the given registers, whose
+    /// RMM speaks RMI 1.0.
+    pub fn new(cpu: CpuFeatures) -> Self {
+        Self::with(cpu, Dialect::V1_0)
+    }
+
+    /// A machine whose CPUs have the given registers and whose RMM speaks
+    /// `dialect`.
     ///
     /// # Panics
     ///
     /// Never: the configuration is the model's own.
-    pub fn new(cpu: CpuFeatures) -> Self {
+    pub fn with(cpu: CpuFeatures, dialect: Dialect) -> Self {
         let range = |base, size| {
             PhysRange::with_size(PhysAddr::new(base), size).expect("a constant range is one")
         };
@@ -87,7 +99,9 @@ impl Model {
             reserved: Some(rmm),
             cpu,
         };
-        let rmm = Rmm::new(machine, Vec::leak(table), config).expect("the table has every granule");
+        let rmm = Rmm::new(machine, Vec::leak(table), config)
+            .expect("the table has every granule")
+            .speaking(dialect);
         Self {
             machine,
             rmm: Box::leak(Box::new(rmm)),
