@@ -13,7 +13,7 @@ use rmi::v1_0::HashAlgo;
 use vcpu::{Counters, Policy};
 use vm_config::{Hash, MAX_VMS, Name, Plan, RamRequests, VmKind, VmPlan};
 
-use crate::arch::{sha256::CpuSha256, smc::SmcConduit, timer};
+use crate::arch::{ich, sha256::CpuSha256, smc::SmcConduit, timer};
 use crate::host::Host;
 use crate::memory::{Ram, RunPage, phys};
 use crate::rmm::Rmm;
@@ -184,7 +184,7 @@ impl<'a> Life<'a> {
         let config = Config {
             policy,
             list_registers: self.rmm.list_registers(),
-            priority_bits: crate::arch::gic::virtual_priority_bits(),
+            priority_bits: ich::priority_bits(),
         };
         let mut board = Board::new(&mut cpus, config);
         let mut services = Services::new(host);
@@ -193,6 +193,7 @@ impl<'a> Life<'a> {
             realm,
             board: &mut board,
             services: &mut services,
+            interface: self.rmm.interface(),
             page,
             ram,
         }

@@ -7,6 +7,7 @@ use platform::Platform;
 use realm::Ledger;
 use rmi::client::{Probe, Rmi, Session};
 
+use crate::arch::ich::{self, VirtualInterface};
 use crate::arch::{cpu, smc::SmcConduit};
 use crate::memory::Ram;
 
@@ -24,9 +25,23 @@ pub struct Rmm<'a> {
 }
 
 impl Rmm<'_> {
+    /// Whether this host programs the virtual interface of the GIC: RMMs of RMI
+    /// 1.0 do that themselves.
+    fn programs_gic(&self) -> bool {
+        self.session.version.major() >= 2
+    }
+
     /// List registers that a REC has.
     pub fn list_registers(&self) -> u8 {
-        self.session.features.fields().gicv3_num_lrs + 1
+        match self.programs_gic() {
+            true => ich::list_registers(),
+            false => self.session.features.fields().gicv3_num_lrs + 1,
+        }
+    }
+
+    /// The virtual interface for one guest, if this host programs it.
+    pub fn interface(&self) -> Option<VirtualInterface> {
+        self.programs_gic().then(VirtualInterface::new)
     }
 }
 

@@ -16,6 +16,7 @@ use rmi::rtt::Ripas;
 use rmi::v1_0::RecRun;
 use vcpu::{Stop, enter};
 
+use crate::arch::ich::VirtualInterface;
 use crate::arch::{smc::SmcConduit, timer};
 use crate::host::Host;
 use crate::machine::HostRealm;
@@ -121,6 +122,8 @@ pub struct Loop<'l, 'r, 'b, 'h> {
     pub board: &'l mut Board<'b>,
     /// Its console.
     pub services: &'l mut Services<'h>,
+    /// Its interrupts, where not the RMM but this host puts them into the CPU.
+    pub interface: Option<VirtualInterface>,
     /// Its run page.
     pub page: &'l mut RunPage,
     /// Where its memory comes from.
@@ -139,11 +142,18 @@ impl Loop<'_, '_, '_, '_> {
         };
         let (rmi, page) = (self.rmi, self.page.granule());
         loop {
-            self.board.before_enter(VCPU, &mut self.page.get().enter);
+            let enter = &mut self.page.get().enter;
+            self.board.before_enter(VCPU, enter);
+            if let Some(interface) = &self.interface {
+                interface.load(enter);
+            }
             if let Err(error) = rmi.rec_enter(rec, page) {
                 return Ended::NotEntered(error);
             }
             let run = self.page.get();
+            if let Some(interface) = &self.interface {
+                interface.save(&mut run.exit);
+            }
             if let Some(bench) = bench {
                 bench.exited(&run.exit);
             }

@@ -4,7 +4,6 @@
 
 use core::ptr::NonNull;
 
-use aarch64_cpu::registers::{ICH_VTR_EL2, Readable};
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
 use arm_gic::gicv3::{GicCpuInterface, GicError, GicV3};
 use arm_gic::{IntId, InterruptGroup, Trigger};
@@ -70,9 +69,4 @@ pub fn acknowledge() -> Option<IntId> {
 #[inline]
 pub fn end(intid: IntId) {
     GicCpuInterface::end_interrupt(intid, InterruptGroup::Group1);
-}
-
-/// Bits of priority that virtual interrupts have.
-pub fn virtual_priority_bits() -> u8 {
-    (ICH_VTR_EL2.read(ICH_VTR_EL2::PRIbits) + 1) as u8
 }

@@ -3,6 +3,7 @@
 
 pub mod cpu;
 pub mod gic;
+pub mod ich;
 mod mem;
 pub mod mmu;
 pub mod sha256;
