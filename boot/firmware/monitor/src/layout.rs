@@ -68,6 +68,9 @@ pub const DTB_SIZE: u64 = 0x10_0000;
 pub const RMM_BASE: u64 = 0x4010_0000;
 /// Bytes of the RMM's memory.
 pub const RMM_SIZE: u64 = 0x0180_0000;
+/// Where the RMM's image and its zeroed data end at the latest, if the RMM asks
+/// for the rest of its memory piece by piece.
+pub const RMM_IMAGE_TOP: u64 = RMM_BASE + 0x0080_0000;
 /// The page that the monitor and the RMM share: the last of the RMM's memory.
 pub const RMM_SHARED_PAGE: u64 = RMM_BASE + RMM_SIZE - 0x1000;
 /// Where the hypervisor is entered.

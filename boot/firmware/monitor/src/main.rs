@@ -2,8 +2,8 @@
 //!
 //! It runs in place from flash, protects all DRAM by granule, starts the RMM
 //! and enters the hypervisor at NS-EL2. From then on it only answers SMCs:
-//! RMI calls go to the RMM, PSCI and the RMM-EL3 interface (version 0.4) are
-//! served here. What to do is decided in the library; this image does it.
+//! RMI calls go to the RMM, PSCI and the RMM-EL3 interface (version 0.4 or 2.0)
+//! are served here. What to do is decided in the library; this image does it.
 //!
 //! Interrupts never come to EL3 and EL3 never waits with a lock held. Locks:
 //! the console's, a leaf. Per-CPU state is reached by its own CPU only; the

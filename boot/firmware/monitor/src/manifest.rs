@@ -2,8 +2,10 @@
 //!
 //! It fills the page that EL3 and the RMM share: fixed fields first, then the
 //! arrays that they name by physical address. The words of each list add up to
-//! zero; a console's name and flags do not count, as in TF-A and TF-RMM.
+//! zero. A console's name and flags count since interface 2.0 only, as in TF-A
+//! and TF-RMM of either time.
 
+use crate::interface::Interface;
 use addr::PhysRange;
 use core::fmt;
 
@@ -45,6 +47,7 @@ pub fn encode(
     page: u64,
     memory: &[PhysRange],
     console: u64,
+    interface: Interface,
 ) -> Result<(), TooManyBanks> {
     if memory.len() > MAX_BANKS {
         return Err(TooManyBanks(memory.len()));
@@ -56,13 +59,14 @@ pub fn encode(
         .flat_map(|bank| [bank.base().raw(), bank.size()])
         .map(|word| (word, true));
     list(words, page, DRAM, (memory.len(), BANKS), banks);
+    let all_counts = interface == Interface::V2_0;
     let consoles = [
         (console, true),
         (1, true),
-        (PL011, false),
+        (PL011, all_counts),
         (CONSOLE_CLOCK, true),
         (CONSOLE_BAUD, true),
-        (0, false),
+        (0, all_counts),
     ];
     list(words, page, CONSOLES, (1, CONSOLE), consoles.into_iter());
     Ok(())
@@ -122,14 +126,19 @@ mod tests {
 
     #[test]
     fn both_lists_add_up_to_zero_and_lie_in_the_page() {
+        for (interface, all) in [(Interface::V0_4, false), (Interface::V2_0, true)] {
+            lists_add_up(interface, &[true, true, all, true, true, all]);
+        }
+    }
+
+    fn lists_add_up(interface: Interface, console: &[bool]) {
         let page = 0x418f_f000;
         let mut words = [!0; PAGE_WORDS];
         let memory = [bank(0x4000_0000, 0x8000_0000), bank(1 << 36, 1 << 30)];
-        encode(&mut words, page, &memory, 0x0900_0000).unwrap();
+        encode(&mut words, page, &memory, 0x0900_0000, interface).unwrap();
         assert_eq!(words[0], 3);
         assert_eq!(sum(&words, 2, &[true, true], page), 0);
-        let console = [true, true, false, true, true, false];
-        assert_eq!(sum(&words, 5, &console, page), 0);
+        assert_eq!(sum(&words, 5, console, page), 0);
         assert_eq!(
             words[BANKS..BANKS + 4],
             [0x4000_0000, 0x8000_0000, 1 << 36, 1 << 30]
@@ -141,7 +150,7 @@ mod tests {
     fn more_banks_than_fit_are_refused() {
         let memory: [PhysRange; 9] = core::array::from_fn(|n| bank((n as u64 + 1) << 30, 0x1000));
         assert_eq!(
-            encode(&mut [0; PAGE_WORDS], 0, &memory, 0),
+            encode(&mut [0; PAGE_WORDS], 0, &memory, 0, Interface::V0_4),
             Err(TooManyBanks(9))
         );
     }

@@ -3,7 +3,8 @@
 //! Exactly the interface's list: what is not here is the RMM's to save. A
 //! register that belongs to an optional feature is touched only if the CPU has
 //! the feature. `AMEVCNTVOFF<n>_EL2` and the 128-bit forms are left out because
-//! EL3 keeps their features closed (`SCR_EL3.AMVOFFEN`, `.D128En`).
+//! EL3 keeps their features closed (`SCR_EL3.AMVOFFEN`, `.D128En`). The GIC's
+//! are each world's own under interface 0.x only.
 //!
 //! A register that both worlds hold alike is not written: some writes cost a
 //! TLB flush.

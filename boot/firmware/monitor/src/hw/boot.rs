@@ -9,7 +9,8 @@ use monitor_logic::features::Features;
 use monitor_logic::layout::{
     self, DTB_BASE, DTB_SIZE, HYPERVISOR_ENTRY, RMM_BASE, RMM_SHARED_PAGE,
 };
-use monitor_logic::smc::{RMM_EL3_VERSION, World};
+use monitor_logic::rmm_image::RmmImage;
+use monitor_logic::smc::World;
 
 /// The boot CPU's way from reset to the frame that enters EL2 first.
 pub extern "C" fn cold(frames: &mut Frames) -> &Frame {
@@ -39,7 +40,7 @@ pub extern "C" fn cold(frames: &mut Frames) -> &Frame {
     if cpu::features().contains(Features::GIC) && !gic::set_up_distributor() {
         say!("the GIC's distributor does not react: interrupts may not work");
     }
-    let rmm = image.and_then(|size| start_rmm(size, &machine.memory));
+    let rmm = image.and_then(|image| start_rmm(image, &machine.memory));
     cpu::set_up();
     cpu::CPUS.arrive(cpu::index());
     let hypervisor = Frame::enter(HYPERVISOR_ENTRY, &[DTB_BASE]);
@@ -58,8 +59,8 @@ pub extern "C" fn warm(frames: &mut Frames) -> &Frame {
         fatal::stop(format_args!("CPU {index} came on without being asked to"));
     };
     let hypervisor = Frame::enter(entry.address, &[entry.context]);
-    // The activation token of a warm boot is that of the cold boot: 0.
-    let rmm = realm::is_alive().then(|| Frame::enter(RMM_BASE, &[index as u64, 0, 0, 0]));
+    let token = cpu::state().token;
+    let rmm = realm::is_alive().then(|| Frame::enter(RMM_BASE, &[index as u64, token, 0, 0]));
     start(frames, hypervisor, rmm)
 }
 
@@ -73,17 +74,17 @@ fn start(frames: &mut Frames, hypervisor: Frame, rmm: Option<Frame>) -> &Frame {
     if let Some(rmm) = rmm {
         *frames.of(World::Realm) = rmm;
     }
-    cpu::state().start(first);
+    cpu::state().start(first, realm::interface());
     frames.of(first)
 }
 
-fn find_rmm() -> Option<u64> {
+fn find_rmm() -> Option<RmmImage> {
     if !gpc::is_geometry_served() {
         say!("no Realms: the CPU's granule protection tables are not by 1 GiB");
         return None;
     }
-    match realm::image_size() {
-        Ok(size) => Some(size),
+    match realm::image() {
+        Ok(image) => Some(image),
         Err(why) => {
             say!("no Realms: {why}");
             None
@@ -122,15 +123,15 @@ fn protect(machine: &Machine, rmm: Option<PhysRange>) {
     }
 }
 
-fn start_rmm(size: u64, memory: &[PhysRange]) -> Option<Frame> {
-    if let Err(why) = realm::load(size, memory) {
+fn start_rmm(image: RmmImage, memory: &[PhysRange]) -> Option<Frame> {
+    if let Err(why) = realm::load(image, memory) {
         say!("no Realms: {why}");
         return None;
     }
     realm::set_alive(true);
     let args = [
         cpu::index() as u64,
-        RMM_EL3_VERSION,
+        image.interface.version(),
         cpu::CPUS.count() as u64,
         RMM_SHARED_PAGE,
         0,

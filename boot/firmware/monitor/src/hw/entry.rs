@@ -8,6 +8,7 @@ use crate::hw::{boot, fatal, handler};
 use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
+use monitor_logic::interface::Interface;
 use monitor_logic::layout::{CPUS_PER_CLUSTER, FLASH_TABLES, MAX_CPUS, STACK_SLOT, STACKS_BASE};
 use monitor_logic::smc::World;
 use monitor_logic::{el3, map};
@@ -53,9 +54,18 @@ impl Frames {
         self.realm.gprs[..8].copy_from_slice(&self.non_secure.gprs[..8]);
     }
 
-    /// Gives x1 to x5 of the RMM to the hypervisor as x0 to x4.
-    pub fn pass_answer(&mut self) {
-        self.non_secure.gprs[..5].copy_from_slice(&self.realm.gprs[1..6]);
+    /// Gives the RMM's registers from x1 to the hypervisor as x0 and up: as many
+    /// as an answer has.
+    pub fn pass_answer(&mut self, interface: Interface) {
+        // Whole copies of a known length are a few loads and stores.
+        match interface {
+            Interface::V0_4 => self.answer::<{ Interface::V0_4.answer_registers() }>(),
+            Interface::V2_0 => self.answer::<{ Interface::V2_0.answer_registers() }>(),
+        }
+    }
+
+    fn answer<const REGISTERS: usize>(&mut self) {
+        self.non_secure.gprs[..REGISTERS].copy_from_slice(&self.realm.gprs[1..=REGISTERS]);
     }
 }
 

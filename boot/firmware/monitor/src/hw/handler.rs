@@ -9,7 +9,8 @@ use gpt::{Gpi, TransitionError};
 use monitor_logic::features::Features;
 use monitor_logic::layout;
 use monitor_logic::psci::Outcome;
-use monitor_logic::smc::{self, Call, NOT_SUPPORTED, gtsi};
+use monitor_logic::reserve::Refusal;
+use monitor_logic::smc::{self, Call, NOT_SUPPORTED, rmm_el3};
 use monitor_logic::trap::{self, Trap};
 
 /// Vector number of a synchronous exception from a lower level.
@@ -46,7 +47,7 @@ enum After {
 
 fn call(state: &mut CpuState, frames: &mut Frames) -> After {
     let frame = frames.of(state.world);
-    let answer = match smc::route(state.world, frame.gprs[0] as u32) {
+    let answer = match smc::route(state.world, frame.gprs[0] as u32, state.interface) {
         Call::Rmi if state.rmm == Rmm::Idle && realm::is_alive() => {
             frames.pass_command();
             state.switch();
@@ -54,18 +55,20 @@ fn call(state: &mut CpuState, frames: &mut Frames) -> After {
             return After::Leave;
         }
         Call::RmiComplete if state.rmm == Rmm::Serving => {
-            frames.pass_answer();
+            frames.pass_answer(state.interface);
             state.switch();
             state.rmm = Rmm::Idle;
             return After::Leave;
         }
         Call::BootComplete if state.rmm == Rmm::Booting => {
             state.rmm = boot_result(frame.gprs[1] as i64);
+            state.token = frame.gprs[2];
             state.switch();
             return After::Leave;
         }
         Call::Delegate => transition(frame.gprs[1], Gpi::Realm),
         Call::Undelegate => transition(frame.gprs[1], Gpi::NonSecure),
+        Call::ReserveMemory => reserve_memory(frame),
         Call::Psci => match psci(frame) {
             Some(answer) => answer,
             None => return After::TurnOff,
@@ -97,10 +100,10 @@ fn boot_result(code: i64) -> Rmm {
 /// Moves the granule at `address` to the Realm world or back.
 fn transition(address: u64, to: Gpi) -> u64 {
     let Ok(granule) = GranuleAddr::from_raw(address) else {
-        return gtsi::BAD_ADDRESS;
+        return rmm_el3::BAD_ADDRESS;
     };
     let Some(tables) = gpc::tables() else {
-        return gtsi::BAD_ADDRESS;
+        return rmm_el3::BAD_ADDRESS;
     };
     let machine = gpc::Machine {
         tags: cpu::features().contains(Features::MTE2),
@@ -111,9 +114,21 @@ fn transition(address: u64, to: Gpi) -> u64 {
         tables.undelegate(granule, &machine)
     };
     match result {
-        Ok(()) => gtsi::OK,
-        Err(TransitionError::BadAddress(_)) => gtsi::BAD_ADDRESS,
-        Err(TransitionError::BadPas { .. }) => gtsi::BAD_PAS,
+        Ok(()) => rmm_el3::OK,
+        Err(TransitionError::BadAddress(_)) => rmm_el3::BAD_ADDRESS,
+        Err(TransitionError::BadPas { .. }) => rmm_el3::BAD_PAS,
+    }
+}
+
+/// Gives the RMM memory, whose address is the second register of the answer.
+fn reserve_memory(frame: &mut Frame) -> u64 {
+    match realm::reserve(frame.gprs[1], frame.gprs[2]) {
+        Ok(address) => {
+            frame.gprs[1] = address;
+            rmm_el3::OK
+        }
+        Err(Refusal::Invalid) => rmm_el3::INVALID,
+        Err(Refusal::NoMemory) => rmm_el3::NO_MEMORY,
     }
 }
 

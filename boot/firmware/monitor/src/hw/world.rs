@@ -8,6 +8,7 @@ use arm_sysregs::el3::accessors::{write_cptr_el3, write_mdcr_el3, write_scr_el3}
 use arm_sysregs::el3::registers::{CptrEl3, MdcrEl3, ScrEl3};
 use monitor_logic::el3;
 use monitor_logic::features::Features;
+use monitor_logic::interface::Interface;
 use monitor_logic::smc::World;
 
 /// How far the Realm world is on a CPU.
@@ -66,6 +67,12 @@ pub struct CpuState {
     pub world: World,
     /// How far the RMM is.
     pub rmm: Rmm,
+    /// What the RMM gave at the end of its last boot on this CPU, and gets at the
+    /// next one; 0 before the first.
+    pub token: u64,
+    /// The interface that the RMM was offered.
+    pub interface: Interface,
+    /// What is exchanged with the world.
     features: Features,
     non_secure: Context,
     realm: Context,
@@ -76,6 +83,8 @@ impl CpuState {
     pub const NEW: Self = Self {
         world: World::NonSecure,
         rmm: Rmm::Off,
+        token: 0,
+        interface: Interface::V0_4,
         features: Features::empty(),
         non_secure: Context::EMPTY,
         realm: Context::EMPTY,
@@ -83,10 +92,16 @@ impl CpuState {
 
     /// Starts both worlds afresh and loads `first`: the Realm world,
     /// in which the RMM boots, or the Non-secure one.
-    pub fn start(&mut self, first: World) {
-        self.features = cpu::features();
-        self.non_secure = Context::new(World::NonSecure, self.features);
-        self.realm = Context::new(World::Realm, self.features);
+    pub fn start(&mut self, first: World, interface: Interface) {
+        let all = cpu::features();
+        self.interface = interface;
+        self.features = match interface {
+            Interface::V0_4 => all,
+            // The worlds share the GIC's registers: they are loaded once, below.
+            Interface::V2_0 => all.difference(Features::GIC),
+        };
+        self.non_secure = Context::new(World::NonSecure, all);
+        self.realm = Context::new(World::Realm, all);
         self.world = first;
         let next = match first {
             World::Realm => {
@@ -102,7 +117,7 @@ impl CpuState {
         let mut before = Bank::EMPTY;
         // SAFETY: (1) the registers are initial ones, (2) of the world whose
         // settings apply now.
-        unsafe { before.exchange(&next.bank, self.features) }
+        unsafe { before.exchange(&next.bank, all) }
     }
 
     /// Takes the registers of the world that runs and loads the other's.
