@@ -68,6 +68,7 @@ struct Books {
     population: u64,
     population_pages: u64,
     init: u64,
+    memory: u64,
 }
 
 /// One VM at a time runs, so one set of books is enough; too large for a stack.
@@ -82,6 +83,7 @@ static BOOKS: Mutex<Books> = Mutex::new(Books {
     population: 0,
     population_pages: 0,
     init: 0,
+    memory: 0,
 });
 
 /// A bench that runs.
@@ -133,6 +135,11 @@ impl Bench {
         books.population_pages += pages;
     }
 
+    /// The hypervisor itself uses so many bytes of memory.
+    pub fn memory(self, bytes: u64) {
+        BOOKS.lock().memory = bytes;
+    }
+
     /// The payload says that it has come this far.
     pub fn mark(self, number: u64) {
         let mut books = BOOKS.lock();
@@ -154,6 +161,7 @@ impl Bench {
             "guest_to_mark",
             books.init.saturating_sub(books.first_entry),
         );
+        summary.bench_number("el2_memory", books.memory);
         let exits = CLASSES.iter().zip(&books.tallies);
         summary.bench_end(
             exits

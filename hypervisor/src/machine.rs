@@ -126,6 +126,9 @@ impl<'a> Life<'a> {
             log::error!("Realm {name}: no RAM for its bookkeeping");
             return;
         };
+        if let Some(bench) = host.bench {
+            bench.memory(self.boot.image.whole().size() + ram.in_use());
+        }
         match Realm::new(self.rmi, &self.rmm.ledger, self.id, spec, regions.get()) {
             Ok(mut realm) => self.live(&mut realm, ram, host, result),
             Err(error) => log::error!("Realm {name}: {error}"),

@@ -26,6 +26,7 @@ const ORDERS: usize = 19;
 pub struct Ram {
     free: FrameAllocator<ORDERS>,
     free_granules: u64,
+    claimed: u64,
     /// Frames that the RMM does not track: for the host's own pages.
     host_only: FrameAllocator<ORDERS>,
 }
@@ -46,6 +47,7 @@ impl core::fmt::Display for NoRoom {
 impl Ram {
     /// Takes all RAM that is usable. Call it once, with that RAM mapped.
     pub fn claim(mut usable: Vec<PhysRange, MAX_USABLE>) -> Result<Self, NoRoom> {
+        let claimed = usable.iter().map(|range| range.size()).sum();
         let room = usable
             .iter_mut()
             .rev()
@@ -58,6 +60,7 @@ impl Ram {
         let mut ram = Self {
             free: FrameAllocator::new(),
             free_granules: 0,
+            claimed,
             host_only: FrameAllocator::new(),
         };
         for range in &usable {
@@ -73,6 +76,11 @@ impl Ram {
     /// Bytes that are free.
     pub fn free(&self) -> u64 {
         self.free_granules * GRANULE_SIZE
+    }
+
+    /// Bytes that are in use, the heap included.
+    pub fn in_use(&self) -> u64 {
+        self.claimed - self.free()
     }
 
     /// Takes a naturally aligned run of `count` granules, a power of two.
