@@ -1,11 +1,34 @@
-//! How often each command was called.
+//! How often each command was called. Commands that both dialects name alike
+//! share a counter.
 
 use crate::v1_0::Command;
+use crate::v2_0;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-const SLOTS: usize = 0x20;
+/// Counters of what RMI 1.0 names, at the command's offset.
+const OLD: usize = 0x20;
+/// All counters; those of what only RMI 2.0 names lie behind, in its order.
+const SLOTS: usize = OLD + v2_0::Command::ALL.len();
 
-/// A counter for each command.
+/// The counter of each command of RMI 2.0, by its offset.
+const NEW: [u8; 0x100] = {
+    let mut places = [0; 0x100];
+    let mut rest: &[v2_0::Command] = v2_0::Command::ALL;
+    let mut place = OLD;
+    while let [command, others @ ..] = rest {
+        if let Some((_, [slot, ..])) = places.split_at_mut_checked(*command as usize) {
+            *slot = match command.in_v1_0() {
+                Some(old) => old as u8,
+                None => place as u8,
+            };
+        }
+        place += 1;
+        rest = others;
+    }
+    places
+};
+
+/// A counter for each command of both dialects.
 #[derive(Debug)]
 pub struct Calls([AtomicU64; SLOTS]);
 
@@ -24,20 +47,29 @@ impl Calls {
     /// Counts one call.
     #[inline]
     pub fn count(&self, command: Command) {
-        self.add(command, 1);
+        self.add(command as usize, 1);
+    }
+
+    /// Counts one call of RMI 2.0.
+    #[inline]
+    pub fn count_v2_0(&self, command: v2_0::Command) {
+        self.add(place(command), 1);
     }
 
     /// How often `command` was called.
     pub fn of(&self, command: Command) -> u64 {
-        self.0
-            .get(command as usize)
-            .map_or(0, |slot| slot.load(Ordering::Relaxed))
+        self.read(command as usize)
+    }
+
+    /// How often `command` was called, or its namesake of RMI 1.0.
+    pub fn of_v2_0(&self, command: v2_0::Command) -> u64 {
+        self.read(place(command))
     }
 
     /// Adds what `other` counted.
     pub fn absorb(&self, other: &Self) {
-        for command in Command::ALL {
-            self.add(*command, other.of(*command));
+        for (slot, other) in self.0.iter().zip(&other.0) {
+            slot.fetch_add(other.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
@@ -48,17 +80,34 @@ impl Calls {
 
     /// The commands that were called, by name, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Command::ALL
+        let old = Command::ALL
             .iter()
-            .map(|command| (command.name(), self.of(*command)))
-            .filter(|(_, count)| *count != 0)
+            .map(|command| (command.name(), self.of(*command)));
+        let new = v2_0::Command::ALL
+            .iter()
+            .filter(|command| command.in_v1_0().is_none())
+            .map(|command| (command.name(), self.of_v2_0(*command)));
+        old.chain(new).filter(|(_, count)| *count != 0)
     }
 
-    fn add(&self, command: Command, calls: u64) {
-        if let Some(slot) = self.0.get(command as usize) {
+    fn read(&self, place: usize) -> u64 {
+        self.0
+            .get(place)
+            .map_or(0, |slot| slot.load(Ordering::Relaxed))
+    }
+
+    fn add(&self, place: usize, calls: u64) {
+        if let Some(slot) = self.0.get(place) {
             slot.fetch_add(calls, Ordering::Relaxed);
         }
     }
 }
 
-const _: () = assert!((Command::RttSetRipas as usize) < SLOTS);
+fn place(command: v2_0::Command) -> usize {
+    NEW.get(command as usize)
+        .copied()
+        .unwrap_or_default()
+        .into()
+}
+
+const _: () = assert!((Command::RttSetRipas as usize) < OLD && SLOTS <= 0x100);

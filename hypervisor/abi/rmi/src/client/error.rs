@@ -2,6 +2,7 @@
 
 use crate::rtt::LAST_LEVEL;
 use crate::status::Status;
+use crate::v2_0;
 use core::fmt;
 
 /// An output that no correct RMM gives.
@@ -17,6 +18,14 @@ pub enum Absurd {
     AuxCount,
     /// A state or a RIPAS that is not defined.
     EntryState,
+    /// A range of physical memory that cannot be.
+    Range,
+    /// More entries of a list than fit.
+    Entries,
+    /// A state of tracking that is not defined.
+    Tracking,
+    /// An operation that did not keep to its rules.
+    Operation,
 }
 
 /// A call that did not do what it was asked.
@@ -36,6 +45,8 @@ pub enum RmiError {
     },
     /// The command is not implemented, or there is no RMM.
     NotSupported,
+    /// A status that only RMI 2.0 has.
+    Status(v2_0::Status),
     /// A status this host does not know.
     Unknown {
         /// x0 as it came.
@@ -62,19 +73,36 @@ impl RmiError {
             Status::ErrorInput => Self::Input,
             Status::ErrorRealm { index } => Self::Realm(index),
             Status::ErrorRec => Self::Rec,
-            Status::ErrorRtt { level } => {
-                if level >= -1 && level <= LAST_LEVEL {
-                    Self::Rtt { level }
-                } else {
-                    Self::Absurd {
-                        what: Absurd::Level,
-                        value: x0,
-                    }
-                }
-            }
+            Status::ErrorRtt { level } => Self::walk(level, x0),
             Status::NotSupported => Self::NotSupported,
             Status::Unknown { raw } => Self::Unknown { raw },
         })
+    }
+
+    /// The result of a command of RMI 2.0 that ended with `status`.
+    pub const fn check_v2_0(status: v2_0::Status) -> Result<(), Self> {
+        use v2_0::Status as New;
+        Err(match status {
+            New::Success => return Ok(()),
+            New::ErrorInput => Self::Input,
+            New::ErrorRealm { index } => Self::Realm(index),
+            New::ErrorRec => Self::Rec,
+            New::ErrorRtt { level } => Self::walk(level, status.raw()),
+            New::NotImplemented => Self::NotSupported,
+            New::Unknown { raw } => Self::Unknown { raw },
+            other => Self::Status(other),
+        })
+    }
+
+    const fn walk(level: i8, x0: u64) -> Self {
+        if level >= -1 && level <= LAST_LEVEL {
+            Self::Rtt { level }
+        } else {
+            Self::Absurd {
+                what: Absurd::Level,
+                value: x0,
+            }
+        }
     }
 }
 
@@ -86,6 +114,7 @@ impl fmt::Display for RmiError {
             Self::Rec => f.write_str("ERROR_REC"),
             Self::Rtt { level } => write!(f, "ERROR_RTT(level {level})"),
             Self::NotSupported => f.write_str("NOT_SUPPORTED"),
+            Self::Status(status) => write!(f, "{status}"),
             Self::Unknown { raw } => write!(f, "unknown status {raw:#x}"),
             Self::Absurd { what, value } => {
                 let what = match what {
@@ -94,6 +123,10 @@ impl fmt::Display for RmiError {
                     Absurd::Level => "an impossible RTT level",
                     Absurd::AuxCount => "an impossible number of auxiliary granules",
                     Absurd::EntryState => "an undefined RTT entry state",
+                    Absurd::Range => "an impossible range of memory",
+                    Absurd::Entries => "more entries than fit a list",
+                    Absurd::Tracking => "an undefined state of tracking",
+                    Absurd::Operation => "an operation off its rules",
                 };
                 write!(f, "{what} ({value:#x}) in its answer")
             }

@@ -42,6 +42,8 @@ pub enum Fault {
         /// Suitable granules there were.
         have: usize,
     },
+    /// A request for memory, or a return, where the host provides for neither.
+    Unprovided,
     /// The RMM says it took more than was offered, or part of what is one piece.
     Consumed {
         /// What it says.
@@ -112,6 +114,9 @@ impl fmt::Display for Fault {
                 "the RMM asked for {request}, but {have} suitable granules are reserved: \
                  reserve more"
             ),
+            Self::Unprovided => {
+                f.write_str("the RMM wants to move memory, which this host does not expect of it")
+            }
             Self::Consumed { consumed, offered } => write!(
                 f,
                 "the RMM says it took {consumed} granules of {offered} offered"

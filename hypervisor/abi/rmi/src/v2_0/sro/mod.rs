@@ -19,6 +19,7 @@ pub use reserve::{Held, Reserve, ReserveFull};
 
 use super::range::{DonateRequest, LIST_ENTRIES, ListPage, RangeDesc, StateField};
 use super::{Command, MemRequest, Status};
+use addr::{GranuleAddr, PhysAddr};
 
 /// Flag of `OP_CONTINUE`: stop here and tell how far it came.
 pub const CONTINUE_STOP: u64 = 1 << 0;
@@ -182,6 +183,21 @@ impl Operation {
             let have = reserve.suitable(request);
             self.fail(Fault::ReserveTooSmall { request, have }, reserve);
         }
+    }
+
+    /// What comes next for a command that moves no memory; a request to do so
+    /// is a [`Fault::Unprovided`]. No list page is needed.
+    pub fn next_without_memory(&mut self) -> Step {
+        let mut reserve = Reserve::<0>::new();
+        if matches!(self.phase, Phase::Donate(_) | Phase::Reclaim) {
+            self.fail(Fault::Unprovided, &mut reserve);
+        }
+        self.next(&mut reserve, &mut NoPage)
+    }
+
+    /// Digests the answer to a call that moved no memory.
+    pub fn answer_without_memory(&mut self, regs: &[u64; 8]) {
+        self.answer(regs, &mut Reserve::<0>::new(), &NoPage);
     }
 
     /// What comes next. Asking again without an answer says the same again;
@@ -422,6 +438,21 @@ impl Operation {
                 cancelled: self.cancelled,
             }),
         });
+    }
+}
+
+/// The list page of an operation that never gets to use one.
+struct NoPage;
+
+impl ListPage for NoPage {
+    fn page(&self) -> GranuleAddr {
+        GranuleAddr::containing(PhysAddr::new(0))
+    }
+
+    fn put(&mut self, _: usize, _: u64) {}
+
+    fn get(&self, _: usize) -> u64 {
+        0
     }
 }
 

@@ -85,6 +85,15 @@ impl<const N: usize> Reserve<N> {
 
     /// Adds a granule that the host holds.
     pub fn add(&mut self, granule: GranuleAddr, state: MemState) -> Result<(), ReserveFull> {
+        self.insert(granule, Held::Host(state))
+    }
+
+    /// Adds a granule that the RMM got by an earlier operation.
+    pub fn add_given(&mut self, granule: GranuleAddr) -> Result<(), ReserveFull> {
+        self.insert(granule, Held::Rmm)
+    }
+
+    fn insert(&mut self, granule: GranuleAddr, held: Held) -> Result<(), ReserveFull> {
         let Err(place) = self
             .slots()
             .binary_search_by_key(&granule, |slot| slot.granule)
@@ -98,10 +107,7 @@ impl<const N: usize> Reserve<N> {
         let tail = self.slots_mut().get_mut(place..).unwrap_or_default();
         tail.rotate_right(1);
         if let Some(slot) = tail.first_mut() {
-            *slot = Slot {
-                granule,
-                held: Held::Host(state),
-            };
+            *slot = Slot { granule, held };
         }
         Ok(())
     }
@@ -284,7 +290,7 @@ impl<const N: usize> Reserve<N> {
         } else {
             request.size.granules()
         };
-        if consumed > offered || consumed % piece != 0 {
+        if consumed > offered || !consumed.is_multiple_of(piece) {
             self.doubt();
             return Err(Fault::Consumed { consumed, offered });
         }
