@@ -76,6 +76,13 @@ impl Run {
         self
     }
 
+    /// `--firmware F`.
+    #[must_use]
+    pub fn firmware(mut self, flash: PathBuf) -> Self {
+        self.options.firmware = Some(flash);
+        self
+    }
+
     /// `--no-rme --device-tree F`.
     #[must_use]
     pub fn device_tree(mut self, file: PathBuf) -> Self {
