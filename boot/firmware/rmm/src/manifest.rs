@@ -22,7 +22,8 @@ const OFFSET_CONSOLES: usize = 0x28;
 const BANK_SIZE: usize = 16;
 const CONSOLE_SIZE: usize = 48;
 /// Words of an entry that its list's checksum covers, as bits. A console's name
-/// and flags are outside it, in EL3 firmware and RMMs alike.
+/// and flags are outside it in firmware of interface 0.x, inside it since 2.0:
+/// either sum will do.
 const BANK_SUMMED: u64 = 0b11;
 const CONSOLE_SUMMED: u64 = 0b01_1011;
 const PL011: [u8; 8] = *b"pl011\0\0\0";
@@ -145,6 +146,7 @@ impl Page<'_> {
         let mut sum = count
             .wrapping_add(pointer)
             .wrapping_add(self.u64_at(header + 16)?);
+        let mut sum_of_all = sum;
         let outside = ManifestError::OutsidePage(pointer);
         let mut offset = 0;
         if count != 0 {
@@ -156,12 +158,14 @@ impl Page<'_> {
             }
             offset = delta as usize;
             for (index, word) in (offset..end as usize).step_by(8).enumerate() {
+                let value = self.u64_at(word)?;
+                sum_of_all = sum_of_all.wrapping_add(value);
                 if summed >> (index % (entry_size / 8)) & 1 != 0 {
-                    sum = sum.wrapping_add(self.u64_at(word)?);
+                    sum = sum.wrapping_add(value);
                 }
             }
         }
-        if sum != 0 {
+        if sum != 0 && sum_of_all != 0 {
             return Err(ManifestError::Checksum(name));
         }
         Ok(List { count, offset })

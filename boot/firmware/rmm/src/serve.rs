@@ -23,6 +23,9 @@ struct Banks {
 /// # Panics
 ///
 /// If the core refuses what the manifest's checks let through.
+// Kept apart from its caller, which never returns: the core is large, and its
+// copies on the way to its place would stay on the first CPU's stack for ever.
+#[inline(never)]
 pub fn start() -> u64 {
     let banks = BANKS.call_once(|| trackable(memory::granule_capacity()));
     let banks = &banks.list[..banks.count];
@@ -81,8 +84,8 @@ pub fn run(cpu: usize, mut request: [u64; 8]) -> ! {
         if stop::is_stopped() {
             stop::stop();
         }
-        let Regs([x0, x1, x2, x3, x4, ..]) = rmm.handle(cpu, Regs(request));
+        let Regs(results) = rmm.handle(cpu, Regs(request));
         world::restore_host();
-        request = smc::request_complete([x0, x1, x2, x3, x4]);
+        request = smc::request_complete(results);
     }
 }

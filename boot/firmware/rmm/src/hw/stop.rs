@@ -35,7 +35,7 @@ pub fn stop() -> ! {
         smc::boot_complete(BOOT_CODE_UNKNOWN);
     }
     loop {
-        smc::request_complete([NOT_SUPPORTED, 0, 0, 0, 0]);
+        smc::request_complete([NOT_SUPPORTED, 0, 0, 0, 0, 0, 0, 0]);
     }
 }
 

@@ -83,6 +83,21 @@ fn a_changed_bank_breaks_the_checksum() {
 }
 
 #[test]
+fn a_console_list_whose_sum_covers_every_word_is_accepted() {
+    let mut maker = Maker::qemu();
+    let name = u64::from_le_bytes(PL011);
+    let at = OFFSET_CONSOLES + 16;
+    let sum = u64::from_le_bytes(maker.page[at..at + 8].try_into().unwrap());
+    maker.put(at, &[sum.wrapping_sub(name)]);
+    assert_eq!(
+        maker.parse().unwrap().console,
+        Some(PhysAddr::new(0x0900_0000))
+    );
+    maker.put(at, &[sum.wrapping_sub(name) + 1]);
+    assert_eq!(maker.parse(), Err(ManifestError::Checksum("console")));
+}
+
+#[test]
 fn a_manifest_that_tf_a_made_is_accepted() {
     let mut maker = Maker::new();
     maker.put(
