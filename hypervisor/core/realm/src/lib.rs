@@ -6,7 +6,8 @@
 //! - [`Realm`]: one type for its whole life, from building over faults and
 //!   changes of RIPAS to teardown;
 //! - [`rim`]: the measurement the host expects;
-//! - [`intent`]: what this asks of an RMM, implemented for RMI 1.0 in [`v1_0`].
+//! - [`intent`]: what this asks of an RMM, implemented in [`v1_0`] and [`v2_0`];
+//! - [`open`]: which of them the RMM at hand speaks.
 //!
 //! Everything here decides and calls the RMM through a conduit; nothing touches
 //! memory or registers. What the RMM answers is input from another side: wrong
@@ -29,11 +30,13 @@ pub mod intent;
 mod ledger;
 mod life;
 mod memory;
+pub mod open;
 mod realm;
 mod region;
 pub mod rim;
 mod spec;
 pub mod v1_0;
+pub mod v2_0;
 
 pub use granule::{Delegated, Granules, Undelegated};
 pub use ledger::{Counts, Kind, Ledger, LedgerError, MAX_BANKS, Owner, Refusal, VmId};

@@ -144,7 +144,13 @@ fn tables_between_start_level_and_pages_are_made_and_destroyed() {
     let computed = realm.rim(&world.sources, &Portable).unwrap();
     assert_eq!(
         computed,
-        rim::of(realm.spec(), realm::v1_0::MEASURED, &world.sources, &Portable).unwrap()
+        rim::of(
+            realm.spec(),
+            realm::v1_0::MEASURED,
+            &world.sources,
+            &Portable
+        )
+        .unwrap()
     );
     assert_eq!(realm.teardown(&mut pool).kept, 0);
     assert!(pool.is_full());
