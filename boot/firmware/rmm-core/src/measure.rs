@@ -73,6 +73,7 @@ fn words<H: Hal>(
 
 /// The measurement a Realm starts with. Of its parameters only what the Realm
 /// can rely on counts: not the VMID, the tables or the personalization value.
+#[inline(never)]
 pub fn realm_create<H: Hal>(hal: &H, algorithm: Algorithm, params: &RealmParams) -> Padded {
     let mut measured = RealmParams::new_zeroed();
     measured.flags = params.flags;
@@ -98,6 +99,7 @@ pub fn data_create<H: Hal>(
 }
 
 /// Adds a REC that can be entered.
+#[inline(never)]
 pub fn rec_create<H: Hal>(hal: &H, so_far: &Measurement, params: &RecParams) -> Padded {
     let mut measured = RecParams::new_zeroed();
     measured.flags = params.flags;

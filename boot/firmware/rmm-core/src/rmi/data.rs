@@ -41,6 +41,7 @@ fn vacancy<H: Hal>(
 }
 
 impl<H: Hal> Rmm<'_, H> {
+    #[inline(never)]
     pub(crate) fn data_create(
         &self,
         rd: u64,
@@ -81,6 +82,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn data_create_unknown(&self, rd: u64, data: u64, ipa: u64) -> Outcome<()> {
         let (mut rd, mut data) =
             self.lock_two((rd, GranuleState::Rd), (data, GranuleState::Delegated))?;
@@ -98,6 +100,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn data_destroy(&self, rd: u64, ipa: u64) -> Reply {
         match self.lock(rd, GranuleState::Rd) {
             Ok(guard) => self.data_destroy_locked(guard, Ipa::new(ipa)),

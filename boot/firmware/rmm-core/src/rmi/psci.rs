@@ -15,6 +15,7 @@ fn encoded(status: i64) -> u64 {
 }
 
 impl<H: Hal> Rmm<'_, H> {
+    #[inline(never)]
     pub(crate) fn psci_complete(&self, calling: u64, target: u64, status: u64) -> Outcome<()> {
         let (mut caller, mut target) =
             self.lock_two((calling, GranuleState::Rec), (target, GranuleState::Rec))?;

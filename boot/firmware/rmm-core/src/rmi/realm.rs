@@ -52,6 +52,7 @@ impl<H: Hal> Rmm<'_, H> {
         })
     }
 
+    #[inline(never)]
     pub(super) fn realm_create(&self, rd: u64, params_pa: u64) -> Outcome<()> {
         let mut params = RealmParams::new_zeroed();
         self.hal
@@ -69,6 +70,7 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     /// Makes a Realm of checked parameters; its VMID is taken already.
+    #[inline(never)]
     pub(crate) fn build_realm(
         &self,
         rd: u64,
@@ -126,6 +128,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn realm_destroy(&self, rd: u64) -> Outcome<()> {
         let mut guard = self.lock(rd, GranuleState::Rd)?;
         if guard.number() != 0 {

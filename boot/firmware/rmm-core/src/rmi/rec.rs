@@ -25,6 +25,7 @@ fn fill(page: &mut RecPage, realm: &RealmPage, params: &RecParams, mpidr: Mpidr,
 }
 
 impl<H: Hal> Rmm<'_, H> {
+    #[inline(never)]
     pub(super) fn rec_create(&self, rd: u64, rec: u64, params_pa: u64) -> Outcome<()> {
         let mut params = RecParams::new_zeroed();
         self.hal
@@ -53,6 +54,7 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     /// Makes a locked granule, which is all zeroes, the next REC of a Realm.
+    #[inline(never)]
     pub(crate) fn install_rec(
         &self,
         rd: &mut Guard<'_>,
@@ -108,6 +110,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn rec_destroy(&self, rec: u64) -> Outcome<()> {
         // The RD must be locked too, and may lie below the REC: look first who
         // it is, then take both in order and see whether that is still so.
@@ -140,6 +143,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn rec_enter(&self, cpu: usize, rec: u64, run: u64) -> Outcome<()> {
         let run = self.host_page(run)?;
         let (granule, owner, runnable) = {

@@ -59,6 +59,7 @@ fn changed(entry: Entry, wanted: Ripas, destroyed_too: bool) -> Option<Entry> {
 }
 
 impl<H: Hal> Rmm<'_, H> {
+    #[inline(never)]
     pub(crate) fn rtt_init_ripas(&self, rd: u64, base: u64, top: u64) -> Outcome<u64> {
         let mut guard = self.lock(rd, GranuleState::Rd)?;
         let mut page = pages::locked(self.hal, &mut guard);
@@ -99,6 +100,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(reached.raw())
     }
 
+    #[inline(never)]
     pub(crate) fn rtt_set_ripas(&self, rd: u64, rec: u64, base: u64, top: u64) -> Outcome<u64> {
         if base >= top || top & (addr::GRANULE_SIZE - 1) != 0 {
             return Err(Status::ErrorInput);

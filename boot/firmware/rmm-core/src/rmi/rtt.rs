@@ -44,6 +44,7 @@ impl<H: Hal> Rmm<'_, H> {
         act(&space, realm)
     }
 
+    #[inline(never)]
     pub(crate) fn rtt_create(&self, rd: u64, rtt: u64, ipa: u64, level: u64) -> Outcome<()> {
         let (mut rd, mut child) =
             self.lock_two((rd, GranuleState::Rd), (rtt, GranuleState::Delegated))?;
@@ -77,6 +78,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn rtt_destroy(&self, rd: u64, ipa: u64, level: u64) -> Reply {
         let done = self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
@@ -111,6 +113,7 @@ impl<H: Hal> Rmm<'_, H> {
         done.unwrap_or_else(|status| Reply::with(status, &[]))
     }
 
+    #[inline(never)]
     pub(crate) fn rtt_fold(&self, rd: u64, ipa: u64, level: u64) -> Outcome<u64> {
         self.with_tables(rd, |space, realm| {
             let ipa = Ipa::new(ipa);
@@ -156,6 +159,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn rtt_read_entry(&self, rd: u64, ipa: u64, level: u64) -> Reply {
         let done = self.with_tables(rd, |space, _| {
             let ipa = Ipa::new(ipa);

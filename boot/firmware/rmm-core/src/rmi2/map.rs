@@ -129,6 +129,7 @@ impl<H: Hal> Rmm<'_, H> {
 
     /// Puts one block after the other into the entries of one table, for as
     /// long as `put` says yes. A failure counts only where nothing was done.
+    #[inline(never)]
     fn map(
         &self,
         rd: u64,

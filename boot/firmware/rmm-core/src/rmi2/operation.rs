@@ -176,6 +176,7 @@ impl<H: Hal> Rmm<'_, H> {
         })
     }
 
+    #[inline(never)]
     fn donate(&self, operation: &mut Operation, address: u64, count: u64) -> Outcome2<u64> {
         let bad = Refusal::Known(Status::ErrorInput);
         let list = self.list(address, count)?;
@@ -226,6 +227,7 @@ impl<H: Hal> Rmm<'_, H> {
         })
     }
 
+    #[inline(never)]
     fn reclaim(&self, operation: &mut Operation, address: u64, capacity: u64) -> Outcome2<u64> {
         let bad = Refusal::Known(Status::ErrorInput);
         let list = self.list(address, capacity)?;
@@ -257,6 +259,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(count as u64)
     }
 
+    #[inline(never)]
     pub(super) fn op_continue(&self, handle: u64, flags: u64) -> Answer {
         self.operations.with(handle, |slot| {
             let bad = Refusal::Known(Status::ErrorInput);

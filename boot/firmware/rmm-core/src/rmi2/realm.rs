@@ -13,6 +13,7 @@ use ::rmi::v2_0::RealmParams;
 use zerocopy::{FromZeros, IntoBytes};
 
 impl<H: Hal> Rmm<'_, H> {
+    #[inline(never)]
     pub(super) fn realm_create_2(&self, rd: u64, params_pa: u64) -> Outcome2<()> {
         let bad = Refusal::Known(Status::ErrorInput);
         let mut given = RealmParams::new_zeroed();

@@ -26,6 +26,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn begin_create(
         &self,
         rd: u64,
@@ -51,6 +52,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn begin_destroy(&self, rec: u64, behaviour: &Behaviour) -> Outcome2<Answer> {
         let mut guard = self.lock(rec, GranuleState::Rec)?;
         if guard.is_running() {
@@ -69,6 +71,7 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     /// The last step of an operation.
+    #[inline(never)]
     pub(super) fn finish(&self, operation: &mut Operation) -> Outcome2<()> {
         match operation.work {
             Work::Create { rd, params } => self.finish_create(operation, rd, params),
@@ -84,6 +87,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn finish_create(
         &self,
         operation: &mut Operation,

@@ -66,6 +66,7 @@ impl<H: Hal> Rmm<'_, H> {
             .unwrap_or(0)
     }
 
+    #[inline(never)]
     pub(super) fn config_get(&self, page: u64) -> Outcome2<()> {
         let config = RmmConfig::new_zeroed();
         self.hal
@@ -73,6 +74,7 @@ impl<H: Hal> Rmm<'_, H> {
             .map_err(|_| Refusal::Known(Status::ErrorInput))
     }
 
+    #[inline(never)]
     pub(super) fn config_set(&self, page: u64) -> Outcome2<()> {
         if self.active.load(Ordering::Acquire) {
             return Err(Refusal::Global);

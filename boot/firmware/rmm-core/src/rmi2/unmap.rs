@@ -150,6 +150,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn unmap(
         &self,
         space: &RealmSpace,
@@ -191,6 +192,7 @@ impl<H: Hal> Rmm<'_, H> {
         Ok([reached, single, listed])
     }
 
+    #[inline(never)]
     fn unmap_half(
         &self,
         rd: u64,

@@ -14,7 +14,7 @@ use crate::rmm::{Rmm, log};
 use crate::run::{Next, Running};
 use ::rsi::{Command, RealmConfig, Status, VERSION_1_0};
 use conduit::NOT_SUPPORTED;
-use zerocopy::{FromZeros, IntoBytes};
+use core::mem::offset_of;
 
 /// Arguments of a call: x1 to x10.
 pub(crate) type Args = [u64; 10];
@@ -76,18 +76,25 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn realm_config(&self, running: &mut Running<'_>, ipa: u64) -> Next {
         if ipa & (addr::GRANULE_SIZE - 1) != 0 {
             return answer(running, Status::ErrorInput, &[]);
         }
         let done = self.with_buffer(running.owner, ipa, |realm, page| {
-            let mut config = RealmConfig::new_zeroed();
-            config.ipa_width = realm
+            // Field by field: a whole page would take much of the stack.
+            let width = realm
                 .space()
                 .map_or(0, |space| u64::from(space.space.bits()));
-            config.hash_algo = realm.hash_algo;
-            config.rpv = realm.rpv;
-            page.copy_from_slice(config.as_bytes());
+            page.fill(0);
+            put(
+                page,
+                offset_of!(RealmConfig, ipa_width),
+                &width.to_le_bytes(),
+            );
+            let hash_algo = realm.hash_algo.to_le_bytes();
+            put(page, offset_of!(RealmConfig, hash_algo), &hash_algo);
+            put(page, offset_of!(RealmConfig, rpv), &realm.rpv);
         });
         self.answer_buffer(running, ipa, done)
     }
@@ -105,6 +112,16 @@ impl<H: Hal> Rmm<'_, H> {
                 self.leave_for_page(running, addr::Ipa::new(ipa), level)
             }
         }
+    }
+}
+
+/// Writes bytes into a page where they fit.
+fn put(page: &mut [u8], offset: usize, bytes: &[u8]) {
+    let place = page
+        .get_mut(offset..)
+        .and_then(|rest| rest.get_mut(..bytes.len()));
+    if let Some(place) = place {
+        place.copy_from_slice(bytes);
     }
 }
 

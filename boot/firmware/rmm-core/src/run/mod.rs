@@ -210,6 +210,7 @@ impl<H: Hal> Rmm<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn run_until_exit(&self, cpu: usize, running: &mut Running<'_>) {
         let flags = running.enter.flags;
         let mut hcr = 0;
