@@ -120,8 +120,7 @@ impl<C: Conduit> Rmi<C> {
         }
     }
 
-    /// Runs a command that moves no memory: its status and x1 to x4. One that
-    /// the RMM interrupts is asked to stop and tell how far it came.
+    /// Runs a command that moves no memory: its status and x1 to x4.
     #[inline]
     pub(super) fn end(&self, command: Command, args: [u64; 7]) -> (Result<(), RmiError>, [u64; 4]) {
         let answer = self.call(command, args);
@@ -146,7 +145,6 @@ impl<C: Conduit> Rmi<C> {
         answer: &[u64; 8],
     ) -> (Result<(), RmiError>, [u64; 4]) {
         let mut op = Operation::new(command, &args, self.limits());
-        op.stop();
         op.answer_without_memory(answer);
         loop {
             match op.next_without_memory() {
