@@ -3,8 +3,11 @@
 use crate::hw::{console, cpu, entry, layout, memory, phys, sha256, smc, stop, world};
 use crate::serve;
 use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr};
+use rmm_core::{Behaviour, Dialect};
+use rmm_image::interface::Interface;
 use rmm_image::manifest::Manifest;
 use rmm_image::stage1::MapError;
+use spin::Once;
 
 /// What EL3 is told at the end of a boot (RMM-EL3 interface, §2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,15 +31,13 @@ pub enum BootCode {
     ManifestData = -7,
 }
 
-/// Interface versions served: 0.3 and later 0.x (the ones RMI 1.0 pairs with).
-const INTERFACE_MAJOR: u64 = 0;
-const INTERFACE_MINOR_MIN: u64 = 3;
+/// The interface that EL3 offered on the cold boot.
+static INTERFACE: Once<Interface> = Once::new();
 
 /// Checks what EL3 hands over and plans the final map; returns its root.
 pub fn prepare(version: u64, max_cpus: u64, shared_page: u64) -> Result<u64, BootCode> {
-    if version >> 16 != INTERFACE_MAJOR || version & 0xffff < INTERFACE_MINOR_MIN {
-        return Err(BootCode::InterfaceVersion);
-    }
+    let interface = Interface::from_version(version).ok_or(BootCode::InterfaceVersion)?;
+    INTERFACE.call_once(|| interface);
     if max_cpus == 0 || max_cpus > layout::MAX_CPUS as u64 {
         return Err(BootCode::TooManyCpus);
     }
@@ -60,11 +61,16 @@ pub fn run_cpu(index: usize, first: bool) -> ! {
         memory::attach_console();
         console::init();
         check_protection();
-        let granules = serve::start();
+        let dialect = dialect();
+        let granules = serve::start(dialect);
         check_sha256();
         log::info!(
-            "Suzerain RMM at {:#x}: RMI 1.0, {} MiB of memory tracked",
+            "Suzerain RMM at {:#x}: RMI {}, {} MiB of memory tracked",
             layout::image_base(),
+            match dialect {
+                Dialect::V1_0 => "1.0",
+                Dialect::V2_0(_) => "2.0",
+            },
             (granules * GRANULE_SIZE) >> 20,
         );
         entry::open_to_secondaries();
@@ -73,6 +79,15 @@ pub fn run_cpu(index: usize, first: bool) -> ! {
         log::debug!("CPU {index} is up");
     }
     serve::run(index, smc::boot_complete(BootCode::Ok as i64))
+}
+
+/// The RMI that pairs with the interface. The worlds' shares in the GIC decide
+/// it: RMI 2.0 needs the host's own `ICH_*` registers, RMI 1.0 must not see them.
+fn dialect() -> Dialect {
+    match INTERFACE.get() {
+        Some(Interface::V2) => Dialect::V2_0(Behaviour::default()),
+        Some(Interface::V0) | None => Dialect::V1_0,
+    }
 }
 
 /// Without granule protection all the rest would be pretence, so the RMM's own

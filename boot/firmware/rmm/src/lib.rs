@@ -1,5 +1,6 @@
 //! The parts of the R-EL2 image that need no hardware.
 //!
+//! - [`interface`]: the version that EL3 offers, and what it means.
 //! - [`manifest`]: what the monitor says about the machine, checked.
 //! - [`stage1`]: the RMM's own translation tables, planned in plain memory.
 //!
@@ -16,5 +17,6 @@
     )
 )]
 
+pub mod interface;
 pub mod manifest;
 pub mod stage1;

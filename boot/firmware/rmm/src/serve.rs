@@ -4,7 +4,7 @@ use crate::hw::hal::Machine;
 use crate::hw::{gic, memory, smc, stop, sysreg, world};
 use addr::{GRANULE_SIZE, PhysRange};
 use conduit::Regs;
-use rmm_core::{Config, CpuFeatures, Rmm};
+use rmm_core::{Config, CpuFeatures, Dialect, Rmm};
 use rmm_image::manifest::MAX_BANKS;
 use spin::Once;
 
@@ -18,7 +18,7 @@ struct Banks {
     count: usize,
 }
 
-/// Makes the core; returns how many granules it tracks.
+/// Makes the core, which speaks `dialect`; returns how many granules it tracks.
 ///
 /// # Panics
 ///
@@ -26,7 +26,7 @@ struct Banks {
 // Kept apart from its caller, which never returns: the core is large, and its
 // copies on the way to its place would stay on the first CPU's stack for ever.
 #[inline(never)]
-pub fn start() -> u64 {
+pub fn start(dialect: Dialect) -> u64 {
     let banks = BANKS.call_once(|| trackable(memory::granule_capacity()));
     let banks = &banks.list[..banks.count];
     let granules = banks.iter().map(|bank| bank.size() / GRANULE_SIZE).sum();
@@ -36,10 +36,11 @@ pub fn start() -> u64 {
         cpu: cpu_features(),
     };
     let machine = MACHINE.call_once(Machine::probe);
-    match Rmm::new(machine, memory::granule_table(granules), config) {
-        Ok(rmm) => RMM.call_once(|| rmm),
+    let table = memory::granule_table(granules);
+    RMM.call_once(|| match Rmm::new(machine, table, config) {
+        Ok(rmm) => rmm.speaking(dialect),
         Err(error) => panic!("{error}"),
-    };
+    });
     granules
 }
 

@@ -73,7 +73,7 @@ pub fn init() {
     write!("s3_4_c12_c11_0", 0); // ICH_HCR_EL2
 }
 
-/// Puts a REC's state into the registers.
+/// Puts a REC's state into the registers, or leaves it there for the host.
 pub fn restore(gic: &GicState) {
     let vtr = vtr();
     lrs!(list_registers(vtr), load, gic.lrs);
@@ -85,6 +85,12 @@ pub fn restore(gic: &GicState) {
 
 /// Takes a REC's state out of the registers and switches the interface off.
 pub fn save(gic: &mut GicState) {
+    take(gic);
+    write!("s3_4_c12_c11_0", gic.hcr & !HCR_EN);
+}
+
+/// Takes what is in the registers, a REC's state or the host's wishes for it.
+pub fn take(gic: &mut GicState) {
     let vtr = vtr();
     lrs!(list_registers(vtr), store, gic.lrs);
     ap0r!(active_registers(vtr), store, gic.ap0r);
@@ -92,7 +98,6 @@ pub fn save(gic: &mut GicState) {
     gic.vmcr = read!("s3_4_c12_c11_7");
     gic.hcr = read!("s3_4_c12_c11_0");
     gic.misr = read!("s3_4_c12_c11_2"); // ICH_MISR_EL2
-    write!("s3_4_c12_c11_0", gic.hcr & !HCR_EN);
 }
 
 /// Waits until none of `intids`, whose sources are masked, is signalled.

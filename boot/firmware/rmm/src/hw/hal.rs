@@ -1,12 +1,12 @@
 //! The core's hardware: each request of [`rmm_core::Hal`], done.
 
 use crate::hw::phys::{self, Page};
-use crate::hw::{sha256, smc, sysreg, tlb, world};
+use crate::hw::{gic, sha256, smc, sysreg, tlb, world};
 use addr::GranuleAddr;
 use core::fmt;
 use log::Level;
 use rmm_core::{
-    FpState, GptRefused, Hal, LogLevel, NsFault, RecContext, RunExit, Stage2, TlbScope,
+    FpState, GicState, GptRefused, Hal, LogLevel, NsFault, RecContext, RunExit, Stage2, TlbScope,
 };
 
 /// This machine.
@@ -80,6 +80,14 @@ impl Hal for Machine {
         stage2: &Stage2,
     ) -> RunExit {
         world::run(context, fp, stage2)
+    }
+
+    fn gic_take(&self, _cpu: usize, state: &mut GicState) {
+        gic::take(state);
+    }
+
+    fn gic_give(&self, _cpu: usize, state: &GicState) {
+        gic::restore(state);
     }
 
     fn counter(&self) -> u64 {

@@ -13,7 +13,7 @@ pub use rmm_image::stage1::NS_OFFSET;
 /// CPUs the image has room for.
 pub const MAX_CPUS: usize = 64;
 /// Base-two logarithm of the bytes in a CPU's stack.
-pub const STACK_SHIFT: u32 = 15;
+pub const STACK_SHIFT: u32 = 16;
 /// Bytes in a CPU's stack.
 pub const STACK_SIZE: usize = 1 << STACK_SHIFT;
 /// Base-two logarithm of a stack's slot: as much again, unmapped, is its guard.
