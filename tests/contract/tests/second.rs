@@ -529,6 +529,35 @@ fn a_cpu_is_switched_on_with_two_arguments_or_three() {
 }
 
 #[test]
+fn the_late_flavour_is_told_by_its_commands_and_knows_who_is_on() {
+    for completion in [Completion::ByHost, Completion::ByRmm] {
+        let mut host = Host::new(Behaviour {
+            completion,
+            ..known()
+        });
+        let late = completion == Completion::ByRmm;
+        let (status, _) = host.call(Command::RmmStateGet, &[]);
+        assert_eq!(status == Status::Success, late);
+        let (status, _) = host.call(Command::GptInfo, &[0, 1 << 30]);
+        assert_eq!(status == Status::Success, late);
+        let mut realm = host.realm();
+        realm.rec(&mut host, 1);
+        realm.rec(&mut host, 0);
+        host.ok(Command::RealmActivate, &[realm.rd]);
+        let machine = host.model.machine;
+        let affinity = Action::smc(rsi::psci::AFFINITY_INFO_64, &[1, 0]);
+        machine.script(0, 0, [affinity]);
+        let exit = realm.enter(&host, 0);
+        assert_eq!(exit.exit_reason == 1, late, "answered without the host");
+        if late {
+            let events = machine.events(0, 0);
+            assert!(matches!(events[0], Event::Returned([1, ..])));
+        }
+        realm.destroy(&host, &[]);
+    }
+}
+
+#[test]
 fn the_measurement_is_made_of_parameters_data_and_recs_alone() {
     let put = |bytes: &mut [u8], offset: usize, value: u64| {
         bytes[offset..offset + 8].copy_from_slice(&value.to_le_bytes());

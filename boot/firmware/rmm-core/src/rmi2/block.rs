@@ -5,14 +5,11 @@ use super::{Outcome2, Refusal};
 use crate::granule::{GranuleState, TryLock};
 use crate::hal::Hal;
 use crate::pages;
-use crate::rmm::Rmm;
+use crate::rmm::{Completion, Dialect, Rmm};
 use ::rmi::status::Status;
 use ::rmi::v2_0::range::{MemState, RangeDesc, StateField};
 use addr::{GRANULE_SIZE, GranuleAddr};
 use zerocopy::IntoBytes;
-
-/// Where a descriptor has its state.
-pub(super) const FIELD: StateField = StateField::OneBit;
 
 /// A page of the host's with a list, from some offset to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +33,16 @@ pub(super) struct Source {
 const BAD: Refusal = Refusal::Known(Status::ErrorInput);
 
 impl<H: Hal> Rmm<'_, H> {
+    /// Where a descriptor has its state, in the flavour spoken.
+    pub(super) fn state_field(&self) -> StateField {
+        match self.dialect {
+            Dialect::V2_0(behaviour) if behaviour.completion == Completion::ByRmm => {
+                StateField::TwoBits
+            }
+            _ => StateField::OneBit,
+        }
+    }
+
     /// A list of at most `entries` descriptors at an address.
     pub(super) fn list(&self, address: u64, entries: u64) -> Outcome2<List> {
         if entries == 0 || !address.is_multiple_of(8) {
@@ -60,7 +67,9 @@ impl<H: Hal> Rmm<'_, H> {
             .map_err(|_| BAD)?;
         list.offset += 8;
         list.entries -= 1;
-        RangeDesc::decode(raw, FIELD).map(Some).map_err(|_| BAD)
+        RangeDesc::decode(raw, self.state_field())
+            .map(Some)
+            .map_err(|_| BAD)
     }
 
     /// The blocks that a command's flags and `oaddr` mean.
@@ -68,7 +77,7 @@ impl<H: Hal> Rmm<'_, H> {
         match flags & 0b11 {
             1 => Ok(Source {
                 list: None,
-                current: Some(RangeDesc::decode(oaddr, FIELD).map_err(|_| BAD)?),
+                current: Some(RangeDesc::decode(oaddr, self.state_field()).map_err(|_| BAD)?),
                 used: 0,
             }),
             2 => {

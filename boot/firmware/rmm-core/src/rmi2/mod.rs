@@ -25,6 +25,9 @@ use ::rmi::status::Status;
 use ::rmi::v2_0::{Command, Status as Status2};
 use conduit::{NOT_SUPPORTED, Regs};
 
+/// `GPT_INFO`: the platform has made the tables.
+const PLATFORM: u64 = 1;
+
 /// What a command of RMI 2.0 answers: x0 and up to seven outputs.
 pub(crate) type Answer = [u64; 8];
 
@@ -139,6 +142,13 @@ impl<H: Hal> Rmm<'_, H> {
             Command::RmmConfigGet => done(self.config_get(a1)),
             Command::RmmConfigSet => done(self.config_set(a1)),
             Command::RmmActivate => done(self.rmm_activate()),
+            // Only the late flavour has these two; a host tells it by them.
+            Command::RmmStateGet if behaviour.completion == Completion::ByRmm => {
+                success(&[u64::from(self.is_active())])
+            }
+            Command::GptInfo if behaviour.completion == Completion::ByRmm => {
+                success(&[a2, PLATFORM])
+            }
             Command::GptL1Create => with_status(Status2::ErrorGpt.raw(), &[]),
             Command::GranuleTrackingGet => self.tracking_get(a1, a2),
             Command::GranuleRangeDelegate => self.range_delegate(a1, a2, behaviour),

@@ -5,7 +5,6 @@
 //! one at a time. The granule it is about is in the state *partial* meanwhile,
 //! which no other command accepts. A call that does not fit changes nothing.
 
-use super::block::FIELD;
 use super::{Answer, Outcome2, Refusal, success, with_status};
 use crate::granule::GranuleState;
 use crate::hal::Hal;
@@ -240,7 +239,7 @@ impl<H: Hal> Rmm<'_, H> {
             .zip(operation.aux.iter().flatten())
         {
             let desc = RangeDesc::new(*granule, BlockSize::Size4K, 1, MemState::Delegated);
-            *to = desc.map_err(|_| bad)?.encode(FIELD);
+            *to = desc.map_err(|_| bad)?.encode(self.state_field());
             count += 1;
         }
         let told = raw.get(..count).unwrap_or(&[]);

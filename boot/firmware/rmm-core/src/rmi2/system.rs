@@ -21,7 +21,7 @@ const FINE: u64 = 2;
 impl<H: Hal> Rmm<'_, H> {
     /// Whether a command is served before or after activation, as things are.
     pub(super) fn is_allowed_now(&self, command: Command) -> bool {
-        self.active.load(Ordering::Acquire)
+        self.is_active()
             || matches!(
                 command,
                 Command::Version
@@ -30,7 +30,13 @@ impl<H: Hal> Rmm<'_, H> {
                     | Command::RmmConfigSet
                     | Command::RmmActivate
                     | Command::GranuleTrackingGet
+                    | Command::RmmStateGet
+                    | Command::GptInfo
             )
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
     }
 
     pub(super) fn version_2(&self, wanted: u64) -> Answer {
@@ -76,7 +82,7 @@ impl<H: Hal> Rmm<'_, H> {
 
     #[inline(never)]
     pub(super) fn config_set(&self, page: u64) -> Outcome2<()> {
-        if self.active.load(Ordering::Acquire) {
+        if self.is_active() {
             return Err(Refusal::Global);
         }
         let bad = Refusal::Known(Status::ErrorInput);

@@ -4,7 +4,7 @@
 //! What will be told to the host is worked out and written first, then the
 //! entries change: a list that cannot be written loses no memory.
 
-use super::block::{FIELD, List};
+use super::block::List;
 use super::map::Target;
 use super::{Answer, Outcome2, Refusal, success, with_status};
 use crate::hal::{Hal, TlbScope};
@@ -13,7 +13,7 @@ use crate::rmm::{Behaviour, Rmm};
 use crate::rtt::{ENTRIES, Entry, RealmSpace, Walk};
 use ::rmi::rtt::{IpaHalf, Ripas};
 use ::rmi::status::Status;
-use ::rmi::v2_0::range::{BlockSize, MemState, RangeDesc};
+use ::rmi::v2_0::range::{BlockSize, MemState, RangeDesc, StateField};
 use addr::{GRANULE_SIZE, GranuleAddr};
 use zerocopy::IntoBytes;
 
@@ -48,6 +48,7 @@ struct Sweep {
     /// Descriptors in `found`.
     count: usize,
     last: Option<RangeDesc>,
+    field: StateField,
 }
 
 impl Sweep {
@@ -66,7 +67,7 @@ impl Sweep {
             return false;
         };
         let desc = joined.unwrap_or(next);
-        *slot = desc.encode(FIELD);
+        *slot = desc.encode(self.field);
         self.count = place + 1;
         self.last = Some(desc);
         true
@@ -106,6 +107,7 @@ impl<H: Hal> Rmm<'_, H> {
             found: [0; ENTRIES],
             count: 0,
             last: None,
+            field: self.state_field(),
         };
         let mut granules = 0;
         while sweep.entries < bytes / size {
@@ -183,7 +185,8 @@ impl<H: Hal> Rmm<'_, H> {
         };
         self.clear(realm, walk, sweep.entries);
         if walk.half == IpaHalf::Protected {
-            for desc in found.iter().flat_map(|raw| RangeDesc::decode(*raw, FIELD)) {
+            let described = found.iter();
+            for desc in described.flat_map(|raw| RangeDesc::decode(*raw, sweep.field)) {
                 self.release_blocks(desc);
             }
         }

@@ -4,7 +4,7 @@ use super::{Args, answer_raw, answer_unknown};
 use crate::granule::{GranuleState, RecMark};
 use crate::hal::Hal;
 use crate::pages::{Pending, PsciRequest, RealmState};
-use crate::rmm::Rmm;
+use crate::rmm::{Completion, Dialect, Rmm};
 use crate::run::{Next, Running, reset};
 use ::rmi::status::Status;
 use ::rmi::v1_0::ExitReason;
@@ -126,6 +126,28 @@ impl<H: Hal> Rmm<'_, H> {
         leave(running, fid, mpidr)
     }
 
+    /// Whether a REC of the Realm is on, where the RMM need not ask the host
+    /// which granule it is.
+    fn affinity_without_host(&self, running: &Running<'_>, target: u64) -> Option<u64> {
+        match self.dialect {
+            Dialect::V2_0(behaviour) if behaviour.completion == Completion::ByRmm => {}
+            _ => return None,
+        }
+        let granule = self.with_realm(running.owner, |realm| {
+            realm.rec_at(target).ok_or(Status::ErrorInput)
+        });
+        let rec = self.granules.lock(granule.ok()?, GranuleState::Rec);
+        // A REC that was destroyed is off for good.
+        let is_on = rec.is_some_and(|rec| {
+            rec.owner() == Some(running.owner) && rec.number() == target && rec.is_runnable()
+        });
+        Some(if is_on {
+            psci::AFFINITY_ON
+        } else {
+            psci::AFFINITY_OFF
+        })
+    }
+
     fn affinity_info(
         &self,
         running: &mut Running<'_>,
@@ -139,6 +161,9 @@ impl<H: Hal> Rmm<'_, H> {
         };
         if target == running.rec.index {
             return answer_raw(running, psci::AFFINITY_ON, &[]);
+        }
+        if let Some(answer) = self.affinity_without_host(running, target) {
+            return answer_raw(running, answer, &[]);
         }
         running.rec.psci = PsciRequest {
             target,
