@@ -3,9 +3,8 @@
 use core::fmt::{self, Write};
 
 use report::summary::{Granules, Summary, TooLong, Vm};
-use rmi::client::{Calls, Rmi};
 
-use crate::arch::smc::SmcConduit;
+use crate::calls::Calls;
 use crate::host::Host;
 use crate::machine::Finished;
 use crate::rmm::{self, Rmm};
@@ -16,22 +15,17 @@ use crate::{console, power};
 static SUMMARY: Mutex<Summary> = Mutex::new(Summary::new());
 
 /// Writes the summary and turns the machine off.
-pub fn finish(
-    host: &Host,
-    rmi: &Rmi<SmcConduit>,
-    rmm: Option<&Rmm<'_>>,
-    results: &[Finished],
-) -> ! {
+pub fn finish(host: &Host, rmm: &Rmm, results: &[Finished]) -> ! {
     // The walk over all books is for the case that something is left.
-    if let Some(rmm) = rmm
-        && rmm.ledger.counts().outstanding > 0
+    if let Some(books) = rmm.books()
+        && books.ledger.counts().outstanding > 0
     {
-        for (granule, owner) in rmm.ledger.held() {
+        for (granule, owner) in books.ledger.held() {
             log::error!("{granule} stays with the RMM: {owner}");
         }
     }
     let mut summary = SUMMARY.lock();
-    fill(&mut summary, rmi, rmm, results);
+    fill(&mut summary, rmm, results);
     if let Some(bench) = host.bench {
         bench.report(host.entered, &mut summary);
     }
@@ -44,14 +38,14 @@ pub fn finish(
     power::off()
 }
 
-fn fill(summary: &mut Summary, rmi: &Rmi<SmcConduit>, rmm: Option<&Rmm<'_>>, results: &[Finished]) {
-    let calls = Calls::new();
+fn fill(summary: &mut Summary, rmm: &Rmm, results: &[Finished]) {
+    let mut calls = Calls::default();
+    rmm.count(&mut calls);
     for result in results {
-        calls.absorb(&result.calls);
+        calls.add(result.calls.iter());
     }
-    calls.absorb(rmi.calls());
-    let version = rmm.map(|rmm| {
-        let version = rmm.session.version;
+    let version = rmm.books().map(|books| {
+        let version = books.offer.version;
         (version.major(), version.minor())
     });
     summary.begin(rmm::firmware(), crate::arch::cpu::has_rme(), version);
@@ -67,7 +61,8 @@ fn fill(summary: &mut Summary, rmi: &Rmi<SmcConduit>, rmm: Option<&Rmm<'_>>, res
         };
         summary.vm(&vm, result.calls.iter());
     }
-    let counts = rmm.map(|rmm| rmm.ledger.counts()).unwrap_or_default();
+    let counts = rmm.books().map(|books| books.ledger.counts());
+    let counts = counts.unwrap_or_default();
     summary.granules(Granules {
         delegated: counts.delegated,
         undelegated: counts.undelegated,

@@ -7,16 +7,17 @@ use heapless::Vec;
 use realm::rim::{PageSource, Rim};
 use realm::{Image, Populate, Realm, RealmSpec, Region, VmId};
 use report::summary::{Exits, Outcome};
-use rmi::client::{Calls, Contents, Rmi};
+use rmi::client::Contents;
 use rmi::rtt::IpaSpace;
 use rmi::v1_0::HashAlgo;
 use vcpu::{Counters, Policy};
 use vm_config::{Hash, MAX_VMS, Name, Plan, RamRequests, VmKind, VmPlan};
 
-use crate::arch::{ich, sha256::CpuSha256, smc::SmcConduit, timer};
+use crate::arch::{ich, sha256::CpuSha256, timer};
+use crate::calls::Calls;
 use crate::host::Host;
 use crate::memory::{Ram, RunPage, phys};
-use crate::rmm::Rmm;
+use crate::rmm::{Dialect, Rmm, Session};
 use crate::run::{Ended, Loop, Services};
 use crate::selftest;
 
@@ -53,7 +54,7 @@ impl Finished {
             rim: None,
             rim_reported: None,
             exits: Exits::default(),
-            calls: Calls::new(),
+            calls: Calls::default(),
         }
     }
 }
@@ -62,55 +63,71 @@ impl Finished {
 pub struct Machine<'a> {
     boot: &'a BootInfo,
     plan: Plan,
-    rmm: Option<&'a Rmm<'a>>,
+    rmm: &'a Rmm,
 }
 
 impl<'a> Machine<'a> {
     /// The machine that `plan` describes.
-    pub fn new(boot: &'a BootInfo, plan: Plan, rmm: Option<&'a Rmm<'a>>) -> Self {
+    pub fn new(boot: &'a BootInfo, plan: Plan, rmm: &'a Rmm) -> Self {
         Self { boot, plan, rmm }
     }
 
     /// Runs every VM to its end.
-    pub fn run(&self, ram: &mut Ram, host: &mut Host) -> Vec<Finished, MAX_VMS> {
-        let mut finished = Vec::new();
+    pub fn run(&self, ram: &mut Ram, host: &mut Host) -> alloc::vec::Vec<Finished> {
+        let mut finished = alloc::vec::Vec::with_capacity(MAX_VMS);
         for (vm, number) in self.plan.vms.iter().zip(1..) {
             let mut result = Finished::skipped(vm);
             match (vm.kind, self.rmm, VmId::new(number)) {
-                (VmKind::Realm, Some(rmm), Some(id)) => {
-                    let rmi = Rmi::new(SmcConduit);
-                    let life = Life {
-                        boot: self.boot,
-                        rmm,
-                        rmi: &rmi,
-                        vm,
-                        id,
-                    };
-                    life.run(ram, host, &mut result);
-                    result.calls.absorb(rmi.calls());
+                (VmKind::Realm, Rmm::V1_0(session), Some(id)) => {
+                    self.run_realm(session, vm, id, ram, host, &mut result);
+                }
+                (VmKind::Realm, Rmm::V2_0(session), Some(id)) => {
+                    self.run_realm(session, vm, id, ram, host, &mut result);
                 }
                 (VmKind::Realm, ..) => log::warn!("Realm {} is skipped", vm.name),
                 (VmKind::Normal, ..) => {
                     log::error!("VM {}: plain VMs are not supported yet, skipped", vm.name);
                 }
             }
-            // There are no more results than VMs.
-            let _ = finished.push(result);
+            finished.push(result);
         }
         finished
+    }
+
+    // Not inlined: one stack frame holds one dialect's Realm, not all.
+    #[inline(never)]
+    fn run_realm<B: Dialect>(
+        &self,
+        session: &Session<B>,
+        vm: &VmPlan,
+        id: VmId,
+        ram: &mut Ram,
+        host: &mut Host,
+        result: &mut Finished,
+    ) {
+        let rmm = session.rmm.sibling();
+        let life = Life {
+            boot: self.boot,
+            session,
+            rmm: &rmm,
+            vm,
+            id,
+        };
+        life.run(ram, host, result);
+        rmm.count(&mut result.calls);
     }
 }
 
 /// One Realm from its description to its end.
-struct Life<'a> {
+struct Life<'a, B> {
     boot: &'a BootInfo,
-    rmm: &'a Rmm<'a>,
-    rmi: &'a Rmi<SmcConduit>,
+    session: &'a Session<B>,
+    rmm: &'a B,
     vm: &'a VmPlan,
     id: VmId,
 }
 
-impl<'a> Life<'a> {
+impl<'a, B: Dialect> Life<'a, B> {
     fn run(&self, ram: &mut Ram, host: &mut Host, result: &mut Finished) {
         result.outcome = Outcome::Crashed;
         let name = &self.vm.name;
@@ -118,7 +135,7 @@ impl<'a> Life<'a> {
             log::error!("Realm {name}: its description does not fit this hypervisor");
             return;
         };
-        if let Err(error) = spec.fits(self.rmm.session.features) {
+        if let Err(error) = spec.fits(self.session.books.offer.features) {
             log::error!("Realm {name}: {error}");
             return;
         }
@@ -129,7 +146,13 @@ impl<'a> Life<'a> {
         if let Some(bench) = host.bench {
             bench.memory(self.boot.image.whole().size() + ram.in_use());
         }
-        match Realm::new(self.rmi, &self.rmm.ledger, self.id, spec, regions.get()) {
+        match Realm::new(
+            self.rmm,
+            &self.session.books.ledger,
+            self.id,
+            spec,
+            regions.get(),
+        ) {
             Ok(mut realm) => self.live(&mut realm, ram, host, result),
             Err(error) => log::error!("Realm {name}: {error}"),
         }
@@ -137,7 +160,7 @@ impl<'a> Life<'a> {
     }
 
     /// Builds, runs and takes down, as often as the description allows.
-    fn live(&self, realm: &mut HostRealm<'a>, ram: &mut Ram, host: &mut Host, end: &mut Finished) {
+    fn live(&self, realm: &mut Realm<'a, B>, ram: &mut Ram, host: &mut Host, end: &mut Finished) {
         let name = &self.vm.name;
         let Some(mut page) = RunPage::new(ram) else {
             log::error!("Realm {name}: no RAM for its run page");
@@ -167,7 +190,7 @@ impl<'a> Life<'a> {
     /// Runs the Realm, which is built, to its end.
     fn enter(
         &self,
-        realm: &mut HostRealm<'a>,
+        realm: &mut Realm<'a, B>,
         page: &mut RunPage,
         ram: &mut Ram,
         host: &mut Host,
@@ -175,7 +198,7 @@ impl<'a> Life<'a> {
     ) -> Ended {
         let vm = self.vm;
         if let Some(rec) = realm.rec(0) {
-            selftest::read_realm(&host.args, self.rmm, rec);
+            selftest::read_realm(&host.args, &self.session.books, rec);
         }
         page.clear();
         let mut cpus = [vgic::Cpu::default()];
@@ -186,17 +209,17 @@ impl<'a> Life<'a> {
         };
         let config = Config {
             policy,
-            list_registers: self.rmm.list_registers(),
+            list_registers: self.session.list_registers(),
             priority_bits: ich::priority_bits(),
         };
         let mut board = Board::new(&mut cpus, config);
         let mut services = Services::new(host);
         let ended = Loop {
-            rmi: self.rmi,
+            rmm: self.rmm,
             realm,
             board: &mut board,
             services: &mut services,
-            interface: self.rmm.interface(),
+            interface: self.session.interface(),
             page,
             ram,
         }
@@ -208,7 +231,7 @@ impl<'a> Life<'a> {
     }
 
     /// Builds the Realm; returns why it came to nothing.
-    fn build(&self, realm: &mut HostRealm<'_>, ram: &mut Ram, host: &mut Host) -> Option<Ended> {
+    fn build(&self, realm: &mut Realm<'_, B>, ram: &mut Ram, host: &mut Host) -> Option<Ended> {
         let mut told = 0;
         let mut before = 0;
         loop {
@@ -242,7 +265,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn take_down(&self, realm: &mut HostRealm<'_>, ram: &mut Ram) {
+    fn take_down(&self, realm: &mut Realm<'_, B>, ram: &mut Ram) {
         realm.stop();
         let taken = realm.teardown(ram);
         log::info!(
@@ -253,7 +276,7 @@ impl<'a> Life<'a> {
         );
     }
 
-    fn rim(&self, realm: &HostRealm<'_>) -> Option<Rim> {
+    fn rim(&self, realm: &Realm<'_, B>) -> Option<Rim> {
         let bundle = Bundle {
             range: self.boot.bundle?,
             bytes: phys::bundle(self.boot)?,
@@ -307,9 +330,6 @@ impl<'a> Life<'a> {
         })
     }
 }
-
-/// A Realm of this host.
-pub type HostRealm<'a> = Realm<'a, Rmi<SmcConduit>>;
 
 /// The pages of the bundle, where Realms' images come from.
 struct Bundle {

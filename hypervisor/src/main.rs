@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod arch;
 mod bench;
+mod calls;
 mod console;
 mod finish;
 mod host;
@@ -24,20 +25,17 @@ mod selftest;
 mod startup;
 mod sync;
 
-use arch::smc::SmcConduit;
 use entry::BootInfo;
-use rmi::client::Rmi;
 
 fn el2_main(boot: BootInfo) -> ! {
     let (platform, mut map) = startup::platform(&boot);
     let args = startup::arguments(&platform);
     let mut ram = startup::ram(&boot, &platform, &mut map);
     let mut host = startup::host(&boot, &platform, &mut map, args);
-    let rmi = Rmi::new(SmcConduit);
-    let rmm = rmm::open(&rmi, &platform, &mut ram);
-    selftest::run(&host.args, rmm.as_ref(), &mut ram);
+    let rmm = rmm::open(&platform, &mut ram);
+    selftest::run(&host.args, &rmm, &mut ram);
     let plan = startup::plan(&boot);
-    let machine = machine::Machine::new(&boot, plan, rmm.as_ref());
+    let machine = machine::Machine::new(&boot, plan, &rmm);
     let results = machine.run(&mut ram, &mut host);
-    finish::finish(&host, &rmi, rmm.as_ref(), &results)
+    finish::finish(&host, &rmm, &results)
 }

@@ -1,83 +1,156 @@
-//! The RMM: whether there is one, and the books of what it was given.
+//! The RMM: whether there is one, which dialect it speaks, and the books of what
+//! it was given.
 
 use core::sync::atomic::AtomicU16;
 
 use conduit::{Conduit, NOT_SUPPORTED, Regs};
 use platform::Platform;
 use realm::Ledger;
-use rmi::client::{Probe, Rmi, Session};
+use realm::intent::Backend;
+use realm::open::{Offer, Opened};
+use realm::v2_0::Host;
+use rmi::client::Rmi;
 
 use crate::arch::ich::{self, VirtualInterface};
 use crate::arch::{cpu, smc::SmcConduit};
-use crate::memory::Ram;
+use crate::calls::Calls;
+use crate::memory::{Ram, phys};
 
 /// SiP call of the embedded monitor: granules in the Realm PAS, by its tables.
 const REALM_PAS_COUNT: u32 = 0xc200_0001;
 
-/// An RMM this hypervisor can work with.
-pub struct Rmm<'a> {
+/// An RMM by the dialect it speaks.
+pub enum Rmm {
+    /// RMI 1.0.
+    V1_0(Session<Rmi<SmcConduit>>),
+    /// RMI 2.0.
+    V2_0(Session<Host<SmcConduit>>),
+    /// None that this hypervisor can work with.
+    None,
+}
+
+/// A session with an RMM.
+pub struct Session<B> {
     /// For calls that belong to no VM.
-    pub rmi: &'a Rmi<SmcConduit>,
-    /// What was agreed on.
-    pub session: Session,
-    /// The books.
+    pub rmm: B,
+    /// What was agreed on, and what was given.
+    pub books: Books,
+}
+
+/// What is the same in every dialect.
+pub struct Books {
+    /// What the RMM offers.
+    pub offer: Offer,
+    /// The granules.
     pub ledger: Ledger<'static>,
 }
 
-impl Rmm<'_> {
-    /// Whether this host programs the virtual interface of the GIC: RMMs of RMI
-    /// 1.0 do that themselves.
-    fn programs_gic(&self) -> bool {
-        self.session.version.major() >= 2
+/// What the hypervisor needs of a dialect beside what a Realm's life needs.
+pub trait Dialect: Backend {
+    /// Whether this host programs the virtual interface of the GIC.
+    const PROGRAMS_GIC: bool;
+
+    /// The same RMM for a VM, which counts its calls anew.
+    fn sibling(&self) -> Self;
+
+    /// Adds the calls made to `calls`.
+    fn count(&self, calls: &mut Calls);
+}
+
+impl Dialect for Rmi<SmcConduit> {
+    const PROGRAMS_GIC: bool = false;
+
+    fn sibling(&self) -> Self {
+        Rmi::new(SmcConduit)
     }
 
+    fn count(&self, calls: &mut Calls) {
+        calls.add(self.calls().iter());
+    }
+}
+
+impl Dialect for Host<SmcConduit> {
+    const PROGRAMS_GIC: bool = true;
+
+    fn sibling(&self) -> Self {
+        Host::sibling(self)
+    }
+
+    fn count(&self, calls: &mut Calls) {
+        calls.add(self.calls().iter());
+    }
+}
+
+impl<B: Dialect> Session<B> {
     /// List registers that a REC has.
     pub fn list_registers(&self) -> u8 {
-        match self.programs_gic() {
+        match B::PROGRAMS_GIC {
             true => ich::list_registers(),
-            false => self.session.features.fields().gicv3_num_lrs + 1,
+            false => self.books.offer.features.fields().gicv3_num_lrs + 1,
         }
     }
 
     /// The virtual interface for one guest, if this host programs it.
     pub fn interface(&self) -> Option<VirtualInterface> {
-        self.programs_gic().then(VirtualInterface::new)
+        B::PROGRAMS_GIC.then(VirtualInterface::new)
+    }
+}
+
+impl Rmm {
+    /// What is the same in every dialect, if there is an RMM.
+    pub fn books(&self) -> Option<&Books> {
+        match self {
+            Self::V1_0(session) => Some(&session.books),
+            Self::V2_0(session) => Some(&session.books),
+            Self::None => None,
+        }
+    }
+
+    /// Adds the calls that belong to no VM to `calls`.
+    pub fn count(&self, calls: &mut Calls) {
+        match self {
+            Self::V1_0(session) => session.rmm.count(calls),
+            Self::V2_0(session) => session.rmm.count(calls),
+            Self::None => {}
+        }
     }
 }
 
 /// Asks for an RMM. Without the extension in the CPU no call is made.
-pub fn open<'a>(rmi: &'a Rmi<SmcConduit>, platform: &Platform, ram: &mut Ram) -> Option<Rmm<'a>> {
+pub fn open(platform: &Platform, ram: &mut Ram) -> Rmm {
     if !cpu::has_rme() {
         log::warn!("the CPU has no RME: no Realms");
-        return None;
+        return Rmm::None;
     }
-    let probe = rmi.probe();
-    let session = match probe {
-        Probe::Ready(session) => {
-            log::info!("{probe}");
-            session
-        }
-        _ => {
-            log::error!("{probe}");
-            return None;
+    let opened = realm::open::open(SmcConduit, ram, &platform.ram);
+    let offer = match &opened {
+        Opened::V1_0 { offer, .. } | Opened::V2_0 { offer, .. } => *offer,
+        Opened::Refused(refusal) => {
+            log::error!("{refusal}");
+            return Rmm::None;
         }
     };
+    log::info!("{offer}");
+    let Some(ledger) = ledger(platform, ram) else {
+        return Rmm::None;
+    };
+    let books = Books { offer, ledger };
+    match opened {
+        Opened::V1_0 { rmm, .. } => Rmm::V1_0(Session { rmm, books }),
+        Opened::V2_0 { rmm, .. } => Rmm::V2_0(Session { rmm, books }),
+        Opened::Refused(_) => Rmm::None,
+    }
+}
+
+fn ledger(platform: &Platform, ram: &mut Ram) -> Option<Ledger<'static>> {
     let Some(table) = ram.table::<u16>(Ledger::entries(&platform.ram)) else {
         log::error!("no RAM for the granule ledger: give the machine more memory; no Realms");
         return None;
     };
-    let table: &'static [AtomicU16] = atomic(table);
-    match Ledger::new(&platform.ram, table) {
-        Ok(ledger) => Some(Rmm {
-            rmi,
-            session,
-            ledger,
-        }),
-        Err(error) => {
-            log::error!("{error}; no Realms");
-            None
-        }
-    }
+    let table: &'static [AtomicU16] = phys::atomic(table);
+    Ledger::new(&platform.ram, table)
+        .inspect_err(|error| log::error!("{error}; no Realms"))
+        .ok()
 }
 
 /// What the monitor counts, if it is the embedded one.
@@ -96,8 +169,4 @@ pub fn firmware() -> &'static str {
         (true, Some(_)) => "embedded",
         (true, None) => "external",
     }
-}
-
-fn atomic(words: &'static mut [u16]) -> &'static [AtomicU16] {
-    crate::memory::phys::atomic(words)
 }

@@ -9,17 +9,17 @@ use core::fmt;
 use addr::Ipa;
 use devices::{Board, Request};
 use heapless::Vec;
-use realm::{Fault, RealmError, RipasAnswer};
+use realm::intent::Backend;
+use realm::{Fault, Realm, RealmError, RipasAnswer};
 use report::summary::Outcome;
-use rmi::client::{PsciAnswer, Rmi, RmiError};
+use rmi::client::{PsciAnswer, RmiError};
 use rmi::rtt::Ripas;
 use rmi::v1_0::RecRun;
 use vcpu::{Stop, enter};
 
 use crate::arch::ich::VirtualInterface;
-use crate::arch::{smc::SmcConduit, timer};
+use crate::arch::timer;
 use crate::host::Host;
-use crate::machine::HostRealm;
 use crate::memory::{Ram, RunPage};
 use crate::output::Output;
 
@@ -113,11 +113,11 @@ impl devices::Host for Services<'_> {
 }
 
 /// One vCPU and all it needs while it runs.
-pub struct Loop<'l, 'r, 'b, 'h> {
+pub struct Loop<'l, 'r, 'b, 'h, B> {
     /// The RMM.
-    pub rmi: &'r Rmi<SmcConduit>,
+    pub rmm: &'r B,
     /// The Realm.
-    pub realm: &'l mut HostRealm<'r>,
+    pub realm: &'l mut Realm<'r, B>,
     /// Its devices.
     pub board: &'l mut Board<'b>,
     /// Its console.
@@ -133,21 +133,21 @@ pub struct Loop<'l, 'r, 'b, 'h> {
 /// The vCPU that runs: Realms have one yet.
 const VCPU: usize = 0;
 
-impl Loop<'_, '_, '_, '_> {
+impl<B: Backend> Loop<'_, '_, '_, '_, B> {
     /// Runs the guest to its end.
     pub fn run(&mut self) -> Ended {
         let bench = self.services.host.bench;
         let Some(rec) = self.realm.rec(VCPU as u32) else {
             return Ended::NotBuilt;
         };
-        let (rmi, page) = (self.rmi, self.page.granule());
+        let (rmm, page) = (self.rmm, self.page.granule());
         loop {
             let enter = &mut self.page.get().enter;
             self.board.before_enter(VCPU, enter);
             if let Some(interface) = &self.interface {
                 interface.load(enter);
             }
-            if let Err(error) = rmi.rec_enter(rec, page) {
+            if let Err(error) = rmm.enter(rec, page) {
                 return Ended::NotEntered(error);
             }
             let run = self.page.get();

@@ -1,4 +1,5 @@
-//! A small heap, for the free lists of the frame allocator alone.
+//! A small heap, for the free lists of the frame allocator and the results of
+//! the VMs.
 //!
 //! Nothing that a guest does allocates here but through frames being split and
 //! merged, and the lists' length is bounded by the number of free runs.
