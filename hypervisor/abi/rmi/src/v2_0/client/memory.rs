@@ -5,7 +5,8 @@ use super::calls::args;
 use crate::client::{Absurd, Blocked, Contents, RmiError};
 use crate::rtt::UnprotectedAttr;
 use crate::v2_0::Command;
-use crate::v2_0::range::{Access, Oaddr, RangeDesc};
+use crate::v2_0::range::{Access, MemState, Oaddr, RangeDesc};
+use crate::v2_0::sro::{Held, Reserve};
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa};
 use conduit::Conduit;
 
@@ -102,6 +103,23 @@ impl<C: Conduit> Rmi<C> {
     /// how many were, and why no more.
     pub fn undelegate(&self, base: GranuleAddr, count: usize) -> (usize, Result<(), RmiError>) {
         self.whole(Command::GranuleRangeUndelegate, base, count)
+    }
+
+    /// Finds out who holds the granules of `reserve` that an operation left in
+    /// doubt, by undelegating and delegating each: an RMM refuses that for what
+    /// it uses. Returns how many granules the RMM has, in all.
+    pub fn settle<const N: usize>(&self, reserve: &mut Reserve<N>) -> usize {
+        while let Some(granule) = reserve.in_doubt() {
+            let held = match self.undelegate(granule, 1) {
+                (_, Err(_)) => Held::Rmm,
+                (_, Ok(())) => match self.delegate(granule, 1) {
+                    (_, Ok(())) => Held::Host(MemState::Delegated),
+                    (_, Err(_)) => Held::Host(MemState::Undelegated),
+                },
+            };
+            reserve.settle(granule, held);
+        }
+        reserve.out()
     }
 
     /// `RMI_RTT_DATA_MAP_INIT`: the granule `data` with the contents of the

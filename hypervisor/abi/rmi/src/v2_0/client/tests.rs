@@ -2,11 +2,11 @@ use super::*;
 use crate::client::{Absurd, Contents, PsciAnswer, RmiError};
 use crate::rtt::UnprotectedAttr;
 use crate::v2_0::range::{Access, BlockSize, LIST_ENTRIES, ListPage, MemState, Oaddr, RangeDesc};
-use crate::v2_0::sro::Reserve;
+use crate::v2_0::sro::{Held, Reserve};
 use crate::v2_0::{Command, MemRequest, Status};
 use addr::{GranuleAddr, Ipa, PhysAddr};
 use conduit::{Conduit, Regs};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::string::ToString;
 use std::vec::Vec;
@@ -262,6 +262,132 @@ fn a_recs_memory_comes_from_its_reserve_and_returns_there() {
     let rmi = rmm(&[&[3]]);
     let error = rmi.rec_destroy(rec, &mut reserve, page).unwrap_err();
     assert_eq!(error, OpError::Ended(RmiError::Rec));
+}
+
+/// Undelegates what is not in use, and delegates it again.
+struct InUse(u64);
+
+impl Conduit for InUse {
+    fn call(&self, regs: Regs) -> Regs {
+        let [_, base, top, ..] = regs.0;
+        let [status, out] = if base == self.0 { [1, base] } else { [0, top] };
+        Regs([status, out, 0, 0, 0, 0, 0, 0])
+    }
+}
+
+#[test]
+fn what_an_operation_left_in_doubt_is_found_out() {
+    let mut reserve = Reserve::<4>::new();
+    for n in 0..4 {
+        let granule = granule(0x9000_0000 + n * 0x1000);
+        reserve.add(granule, MemState::Delegated).unwrap();
+    }
+    let page = &mut Page([0; LIST_ENTRIES]);
+    // It turns round when it gets memory, gives none back, and ends.
+    let rmi = rmm(&[&[13 | 1 << 8, 3, 3 << 2], &[13 | 2 << 8], &[MORE, 0], &[1]]);
+    let (rd, rec, params) = (granule(RD), granule(0x2000), granule(0x3000));
+    let error = rmi.rec_create(rd, rec, params, &mut reserve, page);
+    assert_eq!(error, Err(OpError::Ended(RmiError::Input)));
+    assert_eq!(reserve.out(), 3);
+    let rmi = Rmi::new(InUse(0x9000_1000));
+    assert_eq!(rmi.settle(&mut reserve), 1);
+    let held: Vec<_> = reserve.iter().map(|(_, held)| held).collect();
+    let ours = Held::Host(MemState::Delegated);
+    assert_eq!(held, [ours, Held::Rmm, ours, ours]);
+}
+
+/// Answers anything, and counts the calls since it was last asked.
+struct Hostile {
+    seed: Cell<u64>,
+    calls: Cell<u32>,
+}
+
+impl Hostile {
+    fn random(&self) -> u64 {
+        let mut seed = self.seed.get();
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        self.seed.set(seed);
+        seed >> 3
+    }
+
+    fn output(&self, regs: &Regs) -> u64 {
+        let near = regs.0[1 + self.random() as usize % 3];
+        match self.random() % 6 {
+            0 => self.random() << 3,
+            1 => self.random() % 20,
+            2 => near,
+            _ => near.wrapping_add((self.random() % 4) << 12),
+        }
+    }
+}
+
+impl Conduit for Hostile {
+    fn call(&self, regs: Regs) -> Regs {
+        self.calls.set(self.calls.get() + 1);
+        let status = match self.random() % 8 {
+            0 => self.random(),
+            1 => self.random() % 0x800,
+            2 => 10 + 4 * (self.random() % 2),
+            3 => 13 | (self.random() % 8) << 8,
+            _ => 0,
+        };
+        let mut answer = [0; 8];
+        answer.fill_with(|| self.output(&regs));
+        answer[0] = status;
+        Regs(answer)
+    }
+}
+
+#[test]
+fn whatever_the_rmm_answers_every_call_ends() {
+    let rmi = Rmi::new(Hostile {
+        seed: Cell::new(0x0123_4567_89ab_cdef),
+        calls: Cell::new(0),
+    });
+    let (rd, other) = (granule(RD), granule(0x9000_0000));
+    let (base, top) = (ipa(0x4000_0000), ipa(0x4000_8000));
+    let list = Oaddr::List {
+        page: granule(0x7000),
+        entries: 8,
+    };
+    let page = &mut Page([0; LIST_ENTRIES]);
+    let mut successes = 0;
+    let mut inside = |at: Ipa| {
+        assert!(at > base && at <= top);
+        successes += 1;
+    };
+    for _ in 0..20_000 {
+        rmi.conduit().calls.set(0);
+        let _ = rmi.all_features();
+        let _ = rmi.granule_tracking_get(rd, other);
+        let (done, result) = rmi.delegate(other, 8);
+        assert!(done <= 8 && (done == 8) == result.is_ok());
+        let _ = rmi.rtt_data_map(rd, base, top, list).map(&mut inside);
+        for how in [Oaddr::None, Oaddr::Single(None), list] {
+            let unmapped = rmi.rtt_data_unmap(rd, base, top, how);
+            let _ = unmapped.map(|unmapped| {
+                assert!(unmapped.entries <= 8);
+                inside(unmapped.top);
+            });
+        }
+        let _ = rmi.rtt_init_ripas(rd, base, top).map(&mut inside);
+        let _ = rmi.rtt_destroy(rd, base, 3);
+        let _ = rmi.rtt_read_entry(rd, base, 3);
+        let mut reserve = Reserve::<20>::new();
+        for n in 0..20 {
+            let granule = granule(0xa000_0000 + n * 0x1000);
+            reserve.add(granule, MemState::Delegated).unwrap();
+        }
+        let _ = rmi.rec_create(rd, other, granule(0x1000), &mut reserve, page);
+        let _ = rmi.rec_destroy(other, &mut reserve, page);
+        let out = rmi.settle(&mut reserve);
+        assert!(out <= 20 && reserve.len() == 20);
+        assert!(reserve.iter().all(|(_, held)| held != Held::Unsure));
+        assert!(rmi.conduit().calls.get() < 2_000);
+    }
+    assert!(successes > 1_000, "{successes}");
 }
 
 #[test]

@@ -129,11 +129,19 @@ impl<const N: usize> Reserve<N> {
         }
     }
 
-    /// Says what became of a granule that was [`Held::Unsure`] or came back
-    /// conditional, once the host has found out. `false` for any other granule.
+    /// A granule that is [`Held::Unsure`] or came back conditional.
+    pub fn in_doubt(&self) -> Option<GranuleAddr> {
+        let mut slots = self.slots().iter();
+        slots
+            .find(|slot| doubtful(slot.held))
+            .map(|slot| slot.granule)
+    }
+
+    /// Says what became of a granule that was in doubt, once the host has found
+    /// out. `false` for any other granule.
     pub fn settle(&mut self, granule: GranuleAddr, held: Held) -> bool {
         match self.find(granule) {
-            Some(slot) if matches!(slot.held, Held::Unsure | Held::Host(MemState::Conditional)) => {
+            Some(slot) if doubtful(slot.held) => {
                 slot.held = held;
                 true
             }
@@ -334,6 +342,10 @@ impl<const N: usize> Reserve<N> {
         }
         Ok(desc.granules())
     }
+}
+
+const fn doubtful(held: Held) -> bool {
+    matches!(held, Held::Unsure | Held::Host(MemState::Conditional))
 }
 
 fn adjacent(run: &[Slot]) -> bool {
