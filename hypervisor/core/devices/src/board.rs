@@ -122,8 +122,9 @@ impl<'a> Board<'a> {
     }
 
     /// Takes in an exit of virtual CPU `vcpu` and does what the devices can do
-    /// about it.
-    #[inline]
+    /// about it. Always inlined: a loop per dialect calls it, and a call in
+    /// between would cost each exit a tenth.
+    #[inline(always)]
     pub fn after_exit(&mut self, vcpu: usize, run: &mut RecRun, host: &mut impl Host) -> Request {
         let RecRun { enter, exit } = run;
         self.vgic.sync(vcpu, &exit.gicv3_lrs, exit.gicv3_hcr);
@@ -135,7 +136,7 @@ impl<'a> Board<'a> {
         self.perform(vcpu, &reason, enter, exit, host)
     }
 
-    #[inline]
+    #[inline(always)]
     fn perform(
         &mut self,
         vcpu: usize,
@@ -170,7 +171,7 @@ impl<'a> Board<'a> {
 
     /// Writes what the next entry of the virtual CPU needs beside the answer to
     /// its exit: the list registers, if they change.
-    #[inline]
+    #[inline(always)]
     pub fn before_enter(&mut self, vcpu: usize, enter: &mut RecEnter) {
         if self.vgic.needs_load(vcpu) {
             enter.gicv3_hcr = self.vgic.load(vcpu, &mut enter.gicv3_lrs);
@@ -197,7 +198,7 @@ impl<'a> Board<'a> {
         taken
     }
 
-    #[inline]
+    #[inline(always)]
     fn emulate(&mut self, access: Mmio, enter: &mut RecEnter, host: &mut impl Host) {
         match access.write {
             None => {
@@ -211,7 +212,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn load(&mut self, access: Mmio) -> u64 {
         let bytes = access.width.bytes();
         match self.locate(access.ipa) {
@@ -246,7 +247,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn locate(&self, ipa: Ipa) -> Place {
         let within = |base: Ipa, size: u64| ipa.offset_from(base).filter(|&at| at < size);
         if let Some(offset) = within(map::GICD_BASE, map::GICD_SIZE) {
@@ -276,7 +277,7 @@ enum Place {
 }
 
 /// Answers a host call.
-#[inline]
+#[inline(always)]
 fn host_call(imm: u16, enter: &mut RecEnter, exit: &RecExit, host: &mut impl Host) {
     match host_call::decode(imm, &exit.gprs) {
         Call::Nop => enter::echo(enter, exit),

@@ -203,7 +203,7 @@ impl fmt::Display for Stop {
 }
 
 /// Decides what to do about an exit.
-#[inline]
+#[inline(always)]
 pub fn step(exit: &Exit, policy: &Policy) -> Action {
     match *exit {
         Exit::HostCall { imm } => Action::HostCall { imm },
@@ -227,7 +227,7 @@ const fn crash(why: Why) -> Action {
     Action::Stop(Stop::Crashed(why))
 }
 
-#[inline]
+#[inline(always)]
 fn data_abort(abort: &Abort, policy: &Policy) -> Action {
     match abort.half {
         Half::Unprotected => unprotected(abort, policy),
@@ -236,7 +236,7 @@ fn data_abort(abort: &Abort, policy: &Policy) -> Action {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn unprotected(abort: &Abort, policy: &Policy) -> Action {
     let ipa = Ipa::new(abort.ipa.raw() & !policy.shared_bit);
     if policy.ram.contains(ipa) {

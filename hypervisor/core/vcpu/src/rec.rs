@@ -23,7 +23,7 @@ const HPFAR_FIPA: u64 = 0x0fff_ffff_fff0;
 
 /// Decodes an exit of a REC. `shared_bit` is the address bit that selects the
 /// unprotected half.
-#[inline]
+#[inline(always)]
 pub fn decode(exit: &RecExit, shared_bit: u64) -> Exit {
     match ExitReason::from_raw(exit.exit_reason) {
         Some(ExitReason::Sync) => synchronous(exit, shared_bit),
