@@ -3,6 +3,7 @@
 //! Its life on an RMM that works is tested in `tests/contract`, on the RMM core
 //! itself; here nothing the RMM says may hurt the host.
 
+use crate::intent::Backend;
 use crate::*;
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa, IpaRange, PhysAddr, PhysRange};
 use conduit::{Conduit, Regs};
@@ -12,12 +13,16 @@ use rmi::client::{Contents, Rmi};
 use rmi::rtt::{IpaSpace, Ripas};
 use rmi::v1_0::{Command, HashAlgo};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::vec::Vec;
 
 extern crate std;
 
-const RAM: u64 = 0x8000_0000;
-const RAM_PAGES: u64 = 0x4000;
+pub(crate) const RAM: u64 = 0x8000_0000;
+pub(crate) const RAM_PAGES: u64 = 0x4000;
+
+/// Words of pages, as host and RMM see them.
+pub(crate) type Words = Rc<RefCell<BTreeMap<(u64, usize), u64>>>;
 
 /// A Realm of 16 MiB with a measured and an unmeasured image.
 pub(crate) fn spec() -> RealmSpec {
@@ -52,15 +57,15 @@ pub(crate) fn spec() -> RealmSpec {
 
 /// Memory that notices every granule freed twice or never given out.
 #[derive(Default)]
-struct Pool {
-    free: BTreeSet<u64>,
+pub(crate) struct Pool {
+    pub(crate) free: BTreeSet<u64>,
     out: BTreeSet<u64>,
     aside: BTreeSet<u64>,
-    words: BTreeMap<(u64, usize), u64>,
+    pub(crate) words: Words,
 }
 
 impl Pool {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             free: (0..RAM_PAGES).collect(),
             ..Self::default()
@@ -121,18 +126,23 @@ impl Memory for Pool {
 
     fn put(&mut self, page: GranuleAddr, index: usize, word: u64) {
         assert!(index < 512, "word {index} is outside a page");
-        self.words.insert((page.raw(), index), word);
+        self.words.borrow_mut().insert((page.raw(), index), word);
     }
 
     fn get(&self, page: GranuleAddr, index: usize) -> u64 {
-        self.words.get(&(page.raw(), index)).copied().unwrap_or(0)
+        let words = self.words.borrow();
+        words.get(&(page.raw(), index)).copied().unwrap_or(0)
     }
 }
 
-struct Random(Cell<u64>);
+pub(crate) struct Random(Cell<u64>);
 
 impl Random {
-    fn next(&self) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1))
+    }
+
+    pub(crate) fn next(&self) -> u64 {
         let mut x = self.0.get();
         x ^= x << 13;
         x ^= x >> 7;
@@ -141,7 +151,7 @@ impl Random {
         x >> 8
     }
 
-    fn below(&self, bound: u64) -> u64 {
+    pub(crate) fn below(&self, bound: u64) -> u64 {
         self.next() % bound
     }
 }
@@ -158,7 +168,7 @@ struct Liar {
 impl Liar {
     fn new(seed: u64, lies_per_1000: u64) -> Self {
         Self {
-            random: Random(Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)),
+            random: Random::new(seed),
             lies_per_1000,
             calls: Cell::new(0),
             seen: RefCell::default(),
@@ -236,27 +246,40 @@ impl Conduit for Liar {
 }
 
 /// What a run against a [`Liar`] left behind.
-struct Outcome {
-    built: bool,
+pub(crate) struct Outcome {
+    pub(crate) built: bool,
     calls: u64,
-    kept: u64,
-    pool: Pool,
+    pub(crate) kept: u64,
+    pub(crate) pool: Pool,
 }
 
 /// Builds a Realm, lets it fault and convert at random, takes it down.
 fn live(seed: u64, lies_per_1000: u64, populate: Populate) -> Outcome {
+    let rmm = Rmi::new(Liar::new(seed, lies_per_1000));
+    let random = Random::new(seed + 1);
+    let outcome = live_on(&rmm, &random, Pool::new(), populate);
+    Outcome {
+        calls: rmm.conduit().calls.get(),
+        ..outcome
+    }
+}
+
+/// The same on any RMM.
+pub(crate) fn live_on(
+    rmm: &impl Backend,
+    random: &Random,
+    mut pool: Pool,
+    populate: Populate,
+) -> Outcome {
     let table: Vec<AtomicU16> = (0..RAM_PAGES).map(|_| AtomicU16::new(0)).collect();
     let bank = PhysRange::with_size(PhysAddr::new(RAM), RAM_PAGES * GRANULE_SIZE).unwrap();
     let ledger = Ledger::new(&[bank], &table).unwrap();
-    let rmm = Rmi::new(Liar::new(seed, lies_per_1000));
-    let mut pool = Pool::new();
     let mut regions = [Region::default(); 8];
     let spec = RealmSpec { populate, ..spec() };
     let vm = VmId::new(1).unwrap();
-    let mut realm = Realm::new(&rmm, &ledger, vm, spec, &mut regions).unwrap();
+    let mut realm = Realm::new(rmm, &ledger, vm, spec, &mut regions).unwrap();
     let built = realm.build(&mut pool, &mut |_| {}).is_ok();
     if built {
-        let random = &rmm.conduit().random;
         for _ in 0..random.below(40) {
             act(&mut realm, &mut pool, random);
         }
@@ -272,17 +295,17 @@ fn live(seed: u64, lies_per_1000: u64, populate: Populate) -> Outcome {
         })
         .collect();
     // Every granule is free, set aside or quarantined, and in one place only.
-    assert_eq!(pool.out, held, "seed {seed}");
+    assert_eq!(pool.out, held);
     assert_eq!(ledger.counts().outstanding, held.len() as u64);
     Outcome {
         built,
-        calls: rmm.conduit().calls.get(),
+        calls: 0,
         kept: held.len() as u64,
         pool,
     }
 }
 
-fn act(realm: &mut Realm<'_, Rmi<Liar>>, pool: &mut Pool, random: &Random) {
+fn act<B: Backend>(realm: &mut Realm<'_, B>, pool: &mut Pool, random: &Random) {
     let page = |bound: u64| Ipa::new(0x3ff0_0000 + random.below(bound) * GRANULE_SIZE);
     match random.below(4) {
         0 => {
