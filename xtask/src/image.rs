@@ -4,7 +4,7 @@
 //! Layouts: the hypervisor starts with the 64-byte arm64 Image header of
 //! Linux's booting document, followed by three words (magic, bundle offset,
 //! bundle size). The flash has the monitor at 0 and, one page before the RMM at
-//! 1 MiB, a header of two words (magic, RMM size).
+//! 1 MiB, a header of three words (magic, RMM size, RMM-EL3 interface).
 
 use anyhow::{Context, Result, bail, ensure};
 use object::elf::{FileHeader64, PT_LOAD};
@@ -78,8 +78,31 @@ impl Flat {
     }
 }
 
+/// Which dialect of RMI the embedded firmware speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Dialect {
+    /// RMI 1.0.
+    #[default]
+    #[value(name = "1.0")]
+    V1_0,
+    /// RMI 2.0.
+    #[value(name = "2.0")]
+    V2_0,
+}
+
+impl Dialect {
+    /// The word in the flash's header: the RMM follows the RMM-EL3 interface
+    /// that the monitor offers.
+    const fn word(self) -> u64 {
+        match self {
+            Self::V1_0 => 0,
+            Self::V2_0 => 2,
+        }
+    }
+}
+
 /// The flash image: monitor at 0, RMM behind its header at 1 MiB.
-pub fn flash(monitor: &Flat, rmm: &Flat) -> Result<Vec<u8>> {
+pub fn flash(monitor: &Flat, rmm: &Flat, dialect: Dialect) -> Result<Vec<u8>> {
     ensure!(
         monitor.bytes.len() <= RMM_HEADER,
         "the monitor has {} bytes, its part of the flash {RMM_HEADER}",
@@ -93,6 +116,7 @@ pub fn flash(monitor: &Flat, rmm: &Flat) -> Result<Vec<u8>> {
     flash.resize(RMM_HEADER, 0);
     flash.extend_from_slice(&RMM_MAGIC.to_le_bytes());
     flash.extend_from_slice(&(rmm.bytes.len() as u64).to_le_bytes());
+    flash.extend_from_slice(&dialect.word().to_le_bytes());
     flash.resize(RMM_OFFSET, 0);
     flash.extend_from_slice(&rmm.bytes);
     Ok(flash)

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::cmd::{bench, doctor, image, lint, run, test};
+use xtask::cmd::{bench, doctor, image, lint, rim, run, test};
 use xtask::exit::Exit;
 use xtask::{os, session};
 
@@ -25,6 +25,8 @@ enum Command {
     Bench(bench::Options),
     /// Writes the one flat file of hypervisor and VM bundle.
     Image(image::Options),
+    /// Computes a Realm's initial measurement before it boots.
+    Rim(rim::Options),
     /// Says what this machine lacks and the command that mends it.
     Doctor(doctor::Options),
     /// Checks formatting, clippy and the house rules.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Image(options) => image::run(&options),
+        Command::Rim(options) => rim::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Lint(options) => lint::run(&options),
     });

@@ -4,5 +4,6 @@ pub mod bench;
 pub mod doctor;
 pub mod image;
 pub mod lint;
+pub mod rim;
 pub mod run;
 pub mod test;

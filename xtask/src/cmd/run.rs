@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::board::{self, Board, Clock, HYPERVISOR_BASE, Start};
 use crate::exit::Exit;
+use crate::image::Dialect;
 use crate::provision::{self, LinuxKit, Qemu};
 use crate::session::{self, Input, Outcome, Output, Plan};
 use crate::summary::{self, Nonce};
@@ -56,6 +57,9 @@ pub struct Options {
     /// embedded one.
     #[arg(long, value_name = "F", conflicts_with = "no_rme")]
     pub firmware: Option<PathBuf>,
+    /// Dialect of RMI that the embedded firmware speaks.
+    #[arg(long, value_name = "V", default_value = "1.0", conflicts_with_all = ["no_rme", "firmware"])]
+    pub rmi: Dialect,
     /// Address the hypervisor is loaded at, a multiple of 2 MiB.
     #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with = "no_rme")]
     pub load_address: Option<u64>,
@@ -297,7 +301,7 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
     }
     let flash = match &options.firmware {
         Some(file) => file.clone(),
-        None => embedded_firmware()?,
+        None => embedded_firmware_speaking(options.rmi)?,
     };
     let base = options.load_address.unwrap_or(HYPERVISOR_BASE);
     let jump = (base != HYPERVISOR_BASE)
@@ -312,11 +316,16 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
     })
 }
 
-/// Builds the embedded firmware's flash image.
+/// Builds the embedded firmware's flash image, in the default dialect.
 pub fn embedded_firmware() -> Result<PathBuf> {
+    embedded_firmware_speaking(Dialect::default())
+}
+
+/// Builds the embedded firmware's flash image.
+pub fn embedded_firmware_speaking(dialect: Dialect) -> Result<PathBuf> {
     let monitor = build::flat(build::MONITOR)?;
     let rmm = build::flat(build::RMM)?;
-    build::store_unique("flash", "bin", &image::flash(&monitor, &rmm)?)
+    build::store_unique("flash", "bin", &image::flash(&monitor, &rmm, dialect)?)
 }
 
 fn bootargs(options: &Options, nonce: &Nonce, deadline: Option<Duration>, input: &Input) -> String {

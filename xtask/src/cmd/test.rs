@@ -36,6 +36,8 @@ const MACHINE_TESTS: &str = "qemu-tests";
 /// Machines at a time: each keeps about one processor busy.
 const MACHINES: usize = 2;
 const SLOWEST: usize = 10;
+/// Lines shown of a test that failed, its last ones.
+const SHOWN: usize = 80;
 
 /// One thing that ran.
 struct Ran {
@@ -134,6 +136,8 @@ impl Program {
         command
             .current_dir(&self.dir)
             .env("CARGO_MANIFEST_DIR", &self.dir)
+            // A test that fails says why by itself.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null());
         if options.soak {
             command.arg("--include-ignored");
@@ -235,7 +239,8 @@ fn show(ran: Ran) -> Ran {
     let word = if ran.good { "ok    " } else { "FAILED" };
     println!("{word} {:7.1} s  {}", ran.took.as_secs_f64(), ran.name);
     if !ran.good {
-        for line in ran.output.lines() {
+        let lines: Vec<_> = ran.output.lines().collect();
+        for line in &lines[lines.len().saturating_sub(SHOWN)..] {
             println!("    | {line}");
         }
     }

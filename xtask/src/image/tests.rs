@@ -1,5 +1,5 @@
 //! Layouts that other programs read.
-use super::{Flat, compose, flash, put, word};
+use super::{Dialect, Flat, compose, flash, put, word};
 
 /// A hypervisor image of two pages that needs `memory` bytes.
 fn hypervisor(memory: u64) -> Flat {
@@ -49,10 +49,11 @@ fn the_flash_has_the_rmm_at_1_mib_behind_its_header() {
         bytes: vec![byte; len],
         memory: len as u64,
     };
-    let image = flash(&part(1, 0x100), &part(2, 0x20)).unwrap();
+    let image = flash(&part(1, 0x100), &part(2, 0x20), Dialect::V1_0).unwrap();
     assert_eq!(image[0xFF], 1);
     assert_eq!(&image[0xF_F000..0xF_F008], b"!SUZRMM1");
     assert_eq!(word(&image, 0xF_F008), 0x20);
+    assert_eq!(word(&image, 0xF_F010), 0);
     assert_eq!(image[0x10_0000..], [2; 0x20]);
 }
 
@@ -66,7 +67,17 @@ fn a_monitor_that_reaches_the_rmms_header_is_refused() {
         bytes: vec![0; 16],
         memory: 16,
     };
-    assert!(flash(&monitor, &rmm).is_err());
+    assert!(flash(&monitor, &rmm, Dialect::V1_0).is_err());
+}
+
+#[test]
+fn the_flash_says_which_dialect_the_firmware_shall_speak() {
+    let part = Flat {
+        bytes: vec![0; 16],
+        memory: 16,
+    };
+    let image = flash(&part, &part, Dialect::V2_0).unwrap();
+    assert_eq!(word(&image, 0xF_F010), 2);
 }
 
 /// An ELF file with two loadable segments, at 0x1000 and 0x1800.
