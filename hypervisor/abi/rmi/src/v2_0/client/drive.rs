@@ -98,8 +98,9 @@ impl<C: Conduit> Rmi<C> {
         }
     }
 
-    /// Runs a command that may move memory between the RMM and `reserve`.
-    pub(super) fn with_memory<const N: usize>(
+    /// Runs a command that may move memory between the RMM and `reserve`: what
+    /// the methods for RECs do, for commands that want memory of some RMMs only.
+    pub fn with_memory<const N: usize>(
         &self,
         command: Command,
         args: &[u64],
