@@ -1,7 +1,7 @@
 //! SHA-256, SHA-384 and SHA-512 over the machine's block functions
 //! (FIPS 180-4).
 
-use crate::hal::Hal;
+use crate::hal::{Hal, PAGE_SIZE};
 
 /// A hash value, padded with zeroes as measurements are.
 pub type Padded = [u8; 64];
@@ -79,6 +79,23 @@ impl Algorithm {
             Self::Sha512 => sha512(hal, START_512, data, 8),
         }
     }
+
+    /// Hashes a page that is zero but for some parts: offset and bytes. It is
+    /// never in memory as a whole.
+    pub fn hash_page<H: Hal>(self, hal: &H, parts: &[(usize, &[u8])]) -> Padded {
+        match self {
+            Self::Sha256 => {
+                let mut state = START_256;
+                for number in 0..PAGE_SIZE / 64 {
+                    let block = block_of_page::<64>(parts, number);
+                    hal.sha256_blocks(&mut state, &[block]);
+                }
+                finish_256(hal, state, &[], PAGE_SIZE)
+            }
+            Self::Sha384 => sha512_page(hal, START_384, parts, 6),
+            Self::Sha512 => sha512_page(hal, START_512, parts, 8),
+        }
+    }
 }
 
 /// The last blocks of a message: what is left of it, a one bit, zeroes, and the
@@ -102,11 +119,30 @@ fn tail<const BLOCK: usize, const LENGTH: usize>(
     (tail, used)
 }
 
+/// One block of a page that is zero but for some parts.
+fn block_of_page<const BLOCK: usize>(parts: &[(usize, &[u8])], number: usize) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    for (at, to) in (number * BLOCK..).zip(&mut block) {
+        let inside = parts.iter().find_map(|(offset, bytes)| {
+            let place = at.checked_sub(*offset)?;
+            bytes.get(place)
+        });
+        if let Some(byte) = inside {
+            *to = *byte;
+        }
+    }
+    block
+}
+
 fn sha256<H: Hal>(hal: &H, data: &[u8]) -> Padded {
     let mut state = START_256;
     let (blocks, rest) = data.as_chunks::<64>();
     hal.sha256_blocks(&mut state, blocks);
-    let (last, used) = tail::<64, 8>(rest, data.len());
+    finish_256(hal, state, rest, data.len())
+}
+
+fn finish_256<H: Hal>(hal: &H, mut state: [u32; 8], rest: &[u8], total: usize) -> Padded {
+    let (last, used) = tail::<64, 8>(rest, total);
     hal.sha256_blocks(&mut state, last.get(..used).unwrap_or(&last));
     let mut value = [0; 64];
     for (to, word) in value.as_chunks_mut::<4>().0.iter_mut().zip(state) {
@@ -119,7 +155,26 @@ fn sha512<H: Hal>(hal: &H, start: [u64; 8], data: &[u8], words: usize) -> Padded
     let mut state = start;
     let (blocks, rest) = data.as_chunks::<128>();
     hal.sha512_blocks(&mut state, blocks);
-    let (last, used) = tail::<128, 16>(rest, data.len());
+    finish_512(hal, state, rest, data.len(), words)
+}
+
+fn sha512_page<H: Hal>(hal: &H, start: [u64; 8], parts: &[(usize, &[u8])], words: usize) -> Padded {
+    let mut state = start;
+    for number in 0..PAGE_SIZE / 128 {
+        let block = block_of_page::<128>(parts, number);
+        hal.sha512_blocks(&mut state, &[block]);
+    }
+    finish_512(hal, state, &[], PAGE_SIZE, words)
+}
+
+fn finish_512<H: Hal>(
+    hal: &H,
+    mut state: [u64; 8],
+    rest: &[u8],
+    total: usize,
+    words: usize,
+) -> Padded {
+    let (last, used) = tail::<128, 16>(rest, total);
     hal.sha512_blocks(&mut state, last.get(..used).unwrap_or(&last));
     let mut value = [0; 64];
     let kept = state.into_iter().take(words);

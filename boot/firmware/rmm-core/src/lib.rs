@@ -26,6 +26,7 @@ pub mod hal;
 mod hash;
 mod measure;
 mod pages;
+mod params;
 mod rmi;
 mod rmi2;
 mod rmm;

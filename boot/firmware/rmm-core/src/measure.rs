@@ -5,7 +5,8 @@
 
 use crate::hal::Hal;
 use crate::hash::{Algorithm, Padded};
-use ::rmi::v1_0::{RealmParams, RecParams};
+use crate::params::{RealmSpec, RecSpec};
+use ::rmi::v1_0::RecParams;
 use core::mem::{offset_of, size_of};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
@@ -73,17 +74,8 @@ fn words<H: Hal>(
 
 /// The measurement a Realm starts with. Of its parameters only what the Realm
 /// can rely on counts: not the VMID, the tables or the personalization value.
-#[inline(never)]
-pub fn realm_create<H: Hal>(hal: &H, algorithm: Algorithm, params: &RealmParams) -> Padded {
-    let mut measured = RealmParams::new_zeroed();
-    measured.flags = params.flags;
-    measured.s2sz = params.s2sz;
-    measured.sve_vl = params.sve_vl;
-    measured.num_bps = params.num_bps;
-    measured.num_wps = params.num_wps;
-    measured.pmu_num_ctrs = params.pmu_num_ctrs;
-    measured.hash_algo = params.hash_algo;
-    algorithm.hash(hal, measured.as_bytes())
+pub fn realm_create<H: Hal>(hal: &H, algorithm: Algorithm, spec: &RealmSpec) -> Padded {
+    algorithm.hash_page(hal, &[(0, spec.measured.as_bytes())])
 }
 
 /// Adds a page: its contents if `content` is given, its address in any case.
@@ -99,17 +91,20 @@ pub fn data_create<H: Hal>(
 }
 
 /// Adds a REC that can be entered.
-#[inline(never)]
-pub fn rec_create<H: Hal>(hal: &H, so_far: &Measurement, params: &RecParams) -> Padded {
-    let mut measured = RecParams::new_zeroed();
-    measured.flags = params.flags;
-    measured.pc = params.pc;
-    measured.gprs = params.gprs;
+pub fn rec_create<H: Hal>(hal: &H, so_far: &Measurement, spec: &RecSpec) -> Padded {
+    let content = so_far.algorithm.hash_page(
+        hal,
+        &[
+            (offset_of!(RecParams, flags), spec.flags.as_bytes()),
+            (offset_of!(RecParams, pc), spec.pc.as_bytes()),
+            (offset_of!(RecParams, gprs), spec.gprs.as_bytes()),
+        ],
+    );
     let descriptor = RecDescriptor {
         kind: REC,
         size: size_of::<RecDescriptor>() as u64,
         rim: so_far.value,
-        content: so_far.algorithm.hash(hal, measured.as_bytes()),
+        content,
         ..RecDescriptor::new_zeroed()
     };
     so_far.algorithm.hash(hal, descriptor.as_bytes())

@@ -69,6 +69,19 @@ fn every_length_around_a_block_hashes_as_elsewhere() {
 }
 
 #[test]
+fn a_page_in_parts_hashes_as_the_page() {
+    let mut page = [0; 4096];
+    page[..3].copy_from_slice(&[1, 2, 3]);
+    page[0x1fc..0x204].fill(9);
+    page[4095] = 7;
+    let parts: [(usize, &[u8]); 3] = [(0, &[1, 2, 3]), (0x1fc, &[9; 8]), (4095, &[7])];
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
+        let whole = algorithm.hash(&Nothing, &page);
+        assert_eq!(algorithm.hash_page(&Nothing, &parts), whole);
+    }
+}
+
+#[test]
 fn an_algorithm_keeps_its_number() {
     for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
         assert_eq!(Algorithm::from_raw(algorithm as u64), Some(algorithm));

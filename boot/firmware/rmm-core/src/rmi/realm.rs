@@ -8,14 +8,14 @@ use crate::hal::{Hal, TlbScope};
 use crate::hash::Algorithm;
 use crate::measure;
 use crate::pages::{self, RealmState};
+use crate::params::RealmSpec;
 use crate::rmm::{Outcome, Rmm, log};
 use crate::rtt::{ENTRIES, Entry, RealmSpace, vtcr};
 use ::rmi::rtt::entry_size;
 use ::rmi::status::Status;
-use ::rmi::v1_0::RealmParams;
 use addr::{GranuleAddr, Ipa};
 use core::fmt;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::IntoBytes;
 
 /// Start-level tables a Realm can have.
 const MAX_START: usize = 16;
@@ -30,23 +30,18 @@ impl fmt::Display for Hex<'_> {
 
 impl<H: Hal> Rmm<'_, H> {
     /// Checks everything of the parameters that needs no granule.
-    pub(crate) fn validate(&self, params: &RealmParams) -> Outcome<RealmSpace> {
+    pub(crate) fn validate(&self, spec: &RealmSpec) -> Outcome<RealmSpace> {
         let in_range = |value: u64, most: u64| value != 0 && value <= most;
-        let valid = params.flags == 0
-            && in_range(params.num_bps, self.cpu.num_bps())
-            && in_range(params.num_wps, self.cpu.num_wps())
-            && params.vmid < 1 << self.cpu.vmid_bits();
+        let [flags, s2sz, _, num_bps, num_wps, _, _] = spec.measured;
+        let valid = flags == 0
+            && in_range(num_bps, self.cpu.num_bps())
+            && in_range(num_wps, self.cpu.num_wps())
+            && spec.vmid < 1 << self.cpu.vmid_bits();
         if !valid {
             return Err(Status::ErrorInput);
         }
-        RealmSpace::new(
-            params.s2sz,
-            params.rtt_level_start,
-            params.rtt_base,
-            params.rtt_num_start,
-            self.cpu.pa_bits(),
-        )
-        .map_err(|why| {
+        let (base, level, tables) = spec.start;
+        RealmSpace::new(s2sz, level, base, tables, self.cpu.pa_bits()).map_err(|why| {
             log!(self.hal, Debug, "REALM_CREATE: {why}");
             Status::ErrorInput
         })
@@ -54,19 +49,18 @@ impl<H: Hal> Rmm<'_, H> {
 
     #[inline(never)]
     pub(super) fn realm_create(&self, rd: u64, params_pa: u64) -> Outcome<()> {
-        let mut params = RealmParams::new_zeroed();
-        self.hal
-            .ns_read(self.host_page(params_pa)?, 0, params.as_mut_bytes())
+        let spec = RealmSpec::read(self.hal, self.host_page(params_pa)?)
             .map_err(|_| Status::ErrorInput)?;
-        let space = self.validate(&params)?;
-        let algorithm = Algorithm::from_raw(params.hash_algo)
+        let space = self.validate(&spec)?;
+        let [.., hash_algo] = spec.measured;
+        let algorithm = Algorithm::from_raw(hash_algo)
             .filter(|algorithm| *algorithm != Algorithm::Sha384)
             .ok_or(Status::ErrorInput)?;
-        if !self.vmids.take(params.vmid) {
+        if !self.vmids.take(spec.vmid) {
             return Err(Status::ErrorInput);
         }
-        self.build_realm(rd, &params, &space, algorithm)
-            .inspect_err(|_| self.vmids.give_back(params.vmid))
+        self.build_realm(rd, &spec, &space, algorithm)
+            .inspect_err(|_| self.vmids.give_back(spec.vmid))
     }
 
     /// Makes a Realm of checked parameters; its VMID is taken already.
@@ -74,7 +68,7 @@ impl<H: Hal> Rmm<'_, H> {
     pub(crate) fn build_realm(
         &self,
         rd: u64,
-        params: &RealmParams,
+        spec: &RealmSpec,
         space: &RealmSpace,
         algorithm: Algorithm,
     ) -> Outcome<()> {
@@ -97,16 +91,17 @@ impl<H: Hal> Rmm<'_, H> {
         let realm = pages::realm(&mut page);
         realm.set_state(RealmState::New);
         realm.set_space(space);
-        realm.vmid = params.vmid;
+        realm.vmid = spec.vmid;
         realm.stage2 = Stage2 {
-            vttbr: params.vmid << 48 | space.base.raw(),
+            vttbr: spec.vmid << 48 | space.base.raw(),
             vtcr: vtcr(space, self.cpu.pa_bits(), self.cpu.vmid_bits()),
         };
-        realm.hash_algo = params.hash_algo;
-        realm.num_bps = params.num_bps;
-        realm.num_wps = params.num_wps;
-        realm.rpv = params.rpv;
-        realm.rim = measure::realm_create(self.hal, algorithm, params);
+        let [_, _, _, num_bps, num_wps, _, hash_algo] = spec.measured;
+        realm.hash_algo = hash_algo;
+        realm.num_bps = num_bps;
+        realm.num_wps = num_wps;
+        realm.rpv.copy_from_slice(spec.rpv.as_bytes());
+        realm.rim = measure::realm_create(self.hal, algorithm, spec);
         Ok(())
     }
 

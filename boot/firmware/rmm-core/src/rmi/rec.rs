@@ -5,21 +5,21 @@ use crate::granule::{GranuleState, Guard, RecMark};
 use crate::hal::{Hal, TlbScope};
 use crate::measure;
 use crate::pages::{self, Aux, MAX_RECS, RealmPage, RealmState, RecPage};
+use crate::params::RecSpec;
 use crate::rmm::{Outcome, Rmm};
 use crate::run::reset;
 use ::rmi::status::Status;
-use ::rmi::v1_0::{MAX_AUX, Mpidr, REC_FLAG_RUNNABLE, RecParams};
-use zerocopy::{FromZeros, IntoBytes};
+use ::rmi::v1_0::{MAX_AUX, Mpidr, REC_FLAG_RUNNABLE};
 
 /// Fills a REC's page, which is all zeroes, from its parameters.
-fn fill(page: &mut RecPage, realm: &RealmPage, params: &RecParams, mpidr: Mpidr, aux: &Aux) {
+fn fill(page: &mut RecPage, realm: &RealmPage, spec: &RecSpec, mpidr: Mpidr, aux: &Aux) {
     page.index = u64::from(mpidr.index());
     page.set_aux_granules(aux);
     page.stage2 = realm.stage2;
     page.num_bps = realm.num_bps;
     page.num_wps = realm.num_wps;
-    reset::power_on(&mut page.context, params.pc, mpidr);
-    for (to, from) in page.context.gprs.iter_mut().zip(params.gprs) {
+    reset::power_on(&mut page.context, spec.pc, mpidr);
+    for (to, from) in page.context.gprs.iter_mut().zip(spec.gprs) {
         *to = from;
     }
 }
@@ -27,14 +27,13 @@ fn fill(page: &mut RecPage, realm: &RealmPage, params: &RecParams, mpidr: Mpidr,
 impl<H: Hal> Rmm<'_, H> {
     #[inline(never)]
     pub(super) fn rec_create(&self, rd: u64, rec: u64, params_pa: u64) -> Outcome<()> {
-        let mut params = RecParams::new_zeroed();
-        self.hal
-            .ns_read(self.host_page(params_pa)?, 0, params.as_mut_bytes())
-            .map_err(|_| Status::ErrorInput)?;
-        if params.num_aux != AUX_COUNT as u64 {
+        let page = self.host_page(params_pa)?;
+        let bad = |_| Status::ErrorInput;
+        let spec = RecSpec::read(self.hal, page).map_err(bad)?;
+        let [num_aux, aux] = RecSpec::read_aux(self.hal, page).map_err(bad)?;
+        if num_aux != AUX_COUNT as u64 {
             return Err(Status::ErrorInput);
         }
-        let [aux, ..] = params.aux;
         let wanted = [
             Some((self.granule(rd)?, GranuleState::Rd)),
             Some((self.granule(rec)?, GranuleState::Delegated)),
@@ -48,7 +47,7 @@ impl<H: Hal> Rmm<'_, H> {
         if let Some(first) = list.first_mut() {
             *first = Some(aux.granule());
         }
-        self.install_rec(&mut rd, &mut rec, &params, &list)?;
+        self.install_rec(&mut rd, &mut rec, &spec, &list)?;
         aux.become_state(GranuleState::RecAux);
         Ok(())
     }
@@ -59,11 +58,11 @@ impl<H: Hal> Rmm<'_, H> {
         &self,
         rd: &mut Guard<'_>,
         rec: &mut Guard<'_>,
-        params: &RecParams,
+        spec: &RecSpec,
         aux: &Aux,
     ) -> Outcome<()> {
-        let mpidr = Mpidr::from_raw(params.mpidr).ok_or(Status::ErrorInput)?;
-        if params.flags & !REC_FLAG_RUNNABLE != 0 {
+        let mpidr = Mpidr::from_raw(spec.mpidr).ok_or(Status::ErrorInput)?;
+        if spec.flags & !REC_FLAG_RUNNABLE != 0 {
             return Err(Status::ErrorInput);
         }
         let owner = rd.granule();
@@ -78,9 +77,9 @@ impl<H: Hal> Rmm<'_, H> {
             return Err(Status::ErrorInput);
         }
         realm.add_rec(rec.granule());
-        let runnable = params.flags & REC_FLAG_RUNNABLE != 0;
+        let runnable = spec.flags & REC_FLAG_RUNNABLE != 0;
         if runnable {
-            realm.rim = measure::rec_create(self.hal, &realm.initial(), params);
+            realm.rim = measure::rec_create(self.hal, &realm.initial(), spec);
         }
 
         rec.become_state(GranuleState::Rec);
@@ -90,7 +89,7 @@ impl<H: Hal> Rmm<'_, H> {
             rec.set_runnable(RecMark::Yes);
         }
         let mut rec_page = pages::locked(self.hal, rec);
-        fill(pages::rec(&mut rec_page), realm, params, mpidr, aux);
+        fill(pages::rec(&mut rec_page), realm, spec, mpidr, aux);
         drop(rd_page);
         rd.set_number(live + 1);
         Ok(())

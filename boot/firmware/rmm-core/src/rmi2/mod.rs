@@ -123,15 +123,21 @@ impl<H: Hal> Rmm<'_, H> {
         } else {
             with_status(Refusal::Global.raw(), &[])
         };
-        let [_, a1, a2, a3, a4, ..] = regs.0;
-        let [x0, o1, o2, ..] = answer;
+        let [_, a1, a2, a3, a4, a5, a6, a7] = regs.0;
+        let [x0, o1, o2, o3, o4, ..] = answer;
         log!(
             self.hal,
             Trace,
             "RMI {} {a1:#x} {a2:#x} {a3:#x} {a4:#x} > {x0:#x} {o1:#x} {o2:#x}",
             command.name()
         );
-        Regs(answer)
+        // What no output needs comes back as it was.
+        let x4 = if command == Command::RttReadEntry {
+            o4
+        } else {
+            a4
+        };
+        Regs([x0, o1, o2, o3, x4, a5, a6, a7])
     }
 
     fn serve(&self, cpu: usize, command: Command, regs: &Regs, behaviour: &Behaviour) -> Answer {

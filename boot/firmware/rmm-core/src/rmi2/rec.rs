@@ -5,11 +5,10 @@ use super::{Answer, Outcome2, Refusal, with_status};
 use crate::granule::GranuleState;
 use crate::hal::Hal;
 use crate::pages;
+use crate::params::RecSpec;
 use crate::rmm::{Behaviour, Rmm};
 use ::rmi::status::Status;
-use ::rmi::v1_0;
-use ::rmi::v2_0::RecParams;
-use zerocopy::{FromZeros, IntoBytes};
+use ::rmi::v1_0::MAX_AUX;
 
 impl<H: Hal> Rmm<'_, H> {
     pub(super) fn rec_create_2(
@@ -95,21 +94,13 @@ impl<H: Hal> Rmm<'_, H> {
         page: addr::GranuleAddr,
     ) -> Outcome2<()> {
         let bad = Refusal::Known(Status::ErrorInput);
-        let mut given = RecParams::new_zeroed();
-        self.hal
-            .ns_read(page, 0, given.as_mut_bytes())
-            .map_err(|_| bad)?;
-        let mut params = v1_0::RecParams::new_zeroed();
-        params.flags = given.flags;
-        params.mpidr = given.mpidr;
-        params.pc = given.pc;
-        params.gprs = given.gprs;
+        let spec = RecSpec::read(self.hal, page).map_err(|_| bad)?;
         let (mut rd, mut rec) = self.lock_two(
             (rd, GranuleState::Rd),
             (operation.rec.raw(), GranuleState::Partial),
         )?;
-        self.install_rec(&mut rd, &mut rec, &params, &operation.aux)?;
-        operation.aux = [None; v1_0::MAX_AUX];
+        self.install_rec(&mut rd, &mut rec, &spec, &operation.aux)?;
+        operation.aux = [None; MAX_AUX];
         Ok(())
     }
 }

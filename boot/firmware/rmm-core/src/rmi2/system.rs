@@ -5,11 +5,14 @@ use crate::features::MAX_RECS_ORDER;
 use crate::hal::Hal;
 use crate::rmm::Rmm;
 use ::rmi::status::Status;
-use ::rmi::v2_0::{Command, FeatureFields, Features, Hashes, RmmConfig};
+use ::rmi::v2_0::{Command, FeatureFields, Features, Hashes, PARAMS_SIZE};
 use ::rmi::version::Version;
 use addr::{GRANULE_SIZE, GranuleAddr};
 use core::sync::atomic::Ordering;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::IntoBytes;
+
+/// The only configuration there is: regions of 1 GiB, granules of 4 KiB.
+static CONFIG: [u8; PARAMS_SIZE] = [0; PARAMS_SIZE];
 
 /// Conventional memory.
 const CONVENTIONAL: u64 = 0;
@@ -74,9 +77,8 @@ impl<H: Hal> Rmm<'_, H> {
 
     #[inline(never)]
     pub(super) fn config_get(&self, page: u64) -> Outcome2<()> {
-        let config = RmmConfig::new_zeroed();
         self.hal
-            .ns_write(self.host_page(page)?, 0, config.as_bytes())
+            .ns_write(self.host_page(page)?, 0, &CONFIG)
             .map_err(|_| Refusal::Known(Status::ErrorInput))
     }
 
@@ -86,12 +88,12 @@ impl<H: Hal> Rmm<'_, H> {
             return Err(Refusal::Global);
         }
         let bad = Refusal::Known(Status::ErrorInput);
-        let mut config = RmmConfig::new_zeroed();
+        let mut config = [0u64; 2];
         self.hal
             .ns_read(self.host_page(page)?, 0, config.as_mut_bytes())
             .map_err(|_| bad)?;
         // 4 KiB granules in regions of 1 GiB: there is nothing to choose.
-        if config.tracking_region_size != 0 || config.rmi_granule_size != 0 {
+        if config != [0; 2] {
             return Err(bad);
         }
         Ok(())

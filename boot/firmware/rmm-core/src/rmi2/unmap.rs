@@ -10,12 +10,15 @@ use super::{Answer, Outcome2, Refusal, success, with_status};
 use crate::hal::{Hal, TlbScope};
 use crate::pages::RealmPage;
 use crate::rmm::{Behaviour, Rmm};
-use crate::rtt::{ENTRIES, Entry, RealmSpace, Walk};
+use crate::rtt::{Entry, RealmSpace, Walk};
 use ::rmi::rtt::{IpaHalf, Ripas};
 use ::rmi::status::Status;
 use ::rmi::v2_0::range::{BlockSize, MemState, RangeDesc, StateField};
 use addr::{GRANULE_SIZE, GranuleAddr};
 use zerocopy::IntoBytes;
+
+/// Ranges that one call finds at most.
+const MOST: usize = 128;
 
 /// How the host wants to hear of the memory it gets back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,9 +35,9 @@ impl Report {
     /// Descriptors that can be reported.
     fn room(self) -> usize {
         match self {
-            Self::None => ENTRIES,
+            Self::None => MOST,
             Self::Single => 1,
-            Self::List(list) => usize::try_from(list.entries).unwrap_or(ENTRIES),
+            Self::List(list) => usize::try_from(list.entries).unwrap_or(MOST),
         }
     }
 }
@@ -44,7 +47,7 @@ struct Sweep {
     /// Entries to go through, live or not.
     entries: u64,
     /// What is mapped there, neighbours joined.
-    found: [u64; ENTRIES],
+    found: [u64; MOST],
     /// Descriptors in `found`.
     count: usize,
     last: Option<RangeDesc>,
@@ -104,7 +107,7 @@ impl<H: Hal> Rmm<'_, H> {
         let size = walk.size().max(1);
         let mut sweep = Sweep {
             entries: 0,
-            found: [0; ENTRIES],
+            found: [0; MOST],
             count: 0,
             last: None,
             field: self.state_field(),

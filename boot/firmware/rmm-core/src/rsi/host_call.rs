@@ -43,7 +43,7 @@ impl<H: Hal> Rmm<'_, H> {
     /// the host must bring it back first, and the call stays pending.
     pub(crate) fn complete_host_call(&self, running: &mut Running<'_>) -> Next {
         let ipa = running.rec.host_call;
-        let gprs = running.enter.gprs;
+        let gprs = *running.enter.gprs();
         let written: Result<(), buffer::BufferError> =
             self.with_buffer(running.owner, ipa, |_, page| {
                 if let Some((_, to)) =

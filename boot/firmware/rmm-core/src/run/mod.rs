@@ -13,11 +13,12 @@ use crate::context::{HCR_TWE, HCR_TWI};
 use crate::granule::GranuleState;
 use crate::hal::{Hal, RunExit, RunExitKind};
 use crate::pages::{self, LastExit, Pending, RealmPage, RealmState, RecPage};
+use crate::params::EnterSpec;
 use crate::rmm::{Dialect, Outcome, Rmm, log};
 use ::rmi::status::Status;
 use ::rmi::v1_0::{
     ENTER_FLAG_EMUL_MMIO, ENTER_FLAG_INJECT_SEA, ENTER_FLAG_TRAP_WFE, ENTER_FLAG_TRAP_WFI,
-    ExitReason, GICV3_HCR_MASK, RecEnter, RecExit, RecRun,
+    ExitReason, GICV3_HCR_MASK, RecExit, RecRun,
 };
 use addr::GranuleAddr;
 use core::mem::offset_of;
@@ -41,7 +42,7 @@ pub(crate) struct Running<'r> {
     /// Its own granule.
     pub(crate) granule: GranuleAddr,
     /// What the host said.
-    pub(crate) enter: &'r RecEnter,
+    pub(crate) enter: &'r EnterSpec,
     /// What the host will read.
     pub(crate) exit: &'r mut RecExit,
 }
@@ -78,10 +79,7 @@ impl<H: Hal> Rmm<'_, H> {
         run: GranuleAddr,
         runnable: bool,
     ) -> Outcome<()> {
-        let mut enter = RecEnter::new_zeroed();
-        self.hal
-            .ns_read(run, 0, enter.as_mut_bytes())
-            .map_err(|_| Status::ErrorInput)?;
+        let enter = EnterSpec::read(self.hal, run).map_err(|_| Status::ErrorInput)?;
         self.with_realm(owner, |realm| match realm.state() {
             RealmState::New => Err(Status::ErrorRealm { index: 0 }),
             RealmState::SystemOff | RealmState::Zombie => Err(Status::ErrorRealm { index: 1 }),
@@ -105,7 +103,7 @@ impl<H: Hal> Rmm<'_, H> {
         granule: GranuleAddr,
         owner: GranuleAddr,
         run: GranuleAddr,
-        enter: &RecEnter,
+        enter: &EnterSpec,
         runnable: bool,
     ) -> Outcome<()> {
         if !runnable {
@@ -136,7 +134,7 @@ impl<H: Hal> Rmm<'_, H> {
     }
 
     /// The last checks; after them the entry cannot fail any more.
-    fn check_enter(&self, rec: &RecPage, enter: &RecEnter) -> Outcome<()> {
+    fn check_enter(&self, rec: &RecPage, enter: &EnterSpec) -> Outcome<()> {
         if matches!(rec.pending(), Pending::CpuOn | Pending::AffinityInfo) {
             return Err(Status::ErrorRec);
         }
@@ -152,12 +150,12 @@ impl<H: Hal> Rmm<'_, H> {
 
     /// Takes the host's interrupts, from where its dialect has them. That is
     /// the last thing that can fail.
-    fn load_gic(&self, cpu: usize, rec: &mut RecPage, enter: &RecEnter) -> Outcome<()> {
+    fn load_gic(&self, cpu: usize, rec: &mut RecPage, enter: &EnterSpec) -> Outcome<()> {
         let gic = &mut rec.context.gic;
         match self.dialect {
             Dialect::V1_0 => {
-                gic::check(&enter.gicv3_lrs, enter.gicv3_hcr, &self.cpu)?;
-                gic::load(gic, &enter.gicv3_lrs, enter.gicv3_hcr, &self.cpu);
+                gic::check(enter.gicv3_lrs(), enter.gicv3_hcr(), &self.cpu)?;
+                gic::load(gic, enter.gicv3_lrs(), enter.gicv3_hcr(), &self.cpu);
             }
             Dialect::V2_0(_) => {
                 self.hal.gic_take(cpu, gic);
@@ -188,7 +186,7 @@ impl<H: Hal> Rmm<'_, H> {
             inject::external_abort(&mut rec.context, esr, rec.last_far);
         } else if running.enter.flags & ENTER_FLAG_EMUL_MMIO != 0 {
             if !esr.is_write() {
-                let [data, ..] = running.enter.gprs;
+                let [data, ..] = *running.enter.gprs();
                 rec.context.set_gpr(esr.register(), esr.extend(data));
             }
             rec.context.skip_instruction();
