@@ -8,6 +8,7 @@ pub mod board;
 pub mod build;
 pub mod cmd;
 pub mod exit;
+pub mod firmware;
 pub mod image;
 pub mod lint;
 pub mod os;

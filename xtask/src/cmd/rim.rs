@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use addr::PhysAddr;
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use realm::plan::Bundle;
 use realm::rim::{self, Portable};
 use realm::{RealmSpec, VmId};
@@ -15,6 +15,7 @@ use vm_config::{Plan, VmKind};
 
 use crate::cmd::run::{Provider, vm_file};
 use crate::exit::Exit;
+use crate::image::Dialect;
 use crate::vm::{self, Overrides};
 
 /// Where the bundle is taken to lie. Places of sources are not measured.
@@ -28,7 +29,7 @@ pub struct Options {
     pub guest: String,
     /// The RMI version it will be built by; they measure different steps.
     #[arg(long, value_name = "V", default_value = "1.0")]
-    pub rmi: Rmi,
+    pub rmi: Dialect,
     /// Kernel file instead of the VM file's.
     #[arg(long, value_name = "F")]
     pub kernel: Option<PathBuf>,
@@ -44,18 +45,6 @@ pub struct Options {
     /// The Realm of `run --headless`, whose guest may be told to check itself.
     #[arg(long)]
     pub headless: bool,
-}
-
-/// A version of the RMI.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Rmi {
-    /// 1.0.
-    #[default]
-    #[value(name = "1.0")]
-    V1_0,
-    /// 2.0.
-    #[value(name = "2.0")]
-    V2_0,
 }
 
 /// Runs the command.
@@ -85,8 +74,8 @@ pub fn compute(options: &Options) -> Result<String> {
         bytes: &bytes,
     };
     let measured = match options.rmi {
-        Rmi::V1_0 => realm::v1_0::MEASURED,
-        Rmi::V2_0 => realm::v2_0::MEASURED,
+        Dialect::V1_0 => realm::v1_0::MEASURED,
+        Dialect::V2_0 => realm::v2_0::MEASURED,
     };
     let rim = rim::of(&spec, measured, &bundle, &Portable)?;
     Ok(rim.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -16,7 +16,7 @@ use crate::session::{self, Input, Outcome, Output, Plan};
 use crate::summary::{self, Nonce};
 use crate::verdict::{self, Asked, End, Verdict};
 use crate::vm::{self, Overrides, Sources};
-use crate::{build, image, paths};
+use crate::{build, firmware, image, paths};
 
 /// RAM of the machine in MiB: TF-RMM wants 3 GiB, the rest is content with it.
 const RAM_MIB: u64 = 3072;
@@ -53,9 +53,9 @@ pub struct Options {
     /// QEMU virt without RME: the hypervisor comes up and skips Realms.
     #[arg(long)]
     pub no_rme: bool,
-    /// Another firmware's flash image (TF-A with TF-RMM) instead of the
-    /// embedded one.
-    #[arg(long, value_name = "F", conflicts_with = "no_rme")]
+    /// Other firmware (TF-A with TF-RMM) instead of the embedded one: a
+    /// directory with flash.bin, or with bl1.bin and fip.bin; or a flash image.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_rme")]
     pub firmware: Option<PathBuf>,
     /// Dialect of RMI that the embedded firmware speaks.
     #[arg(long, value_name = "V", default_value = "1.0", conflicts_with_all = ["no_rme", "firmware"])]
@@ -240,12 +240,7 @@ fn carrier() -> Result<PathBuf> {
 
 /// The files the command line names must be there.
 fn check_files(options: &Options) -> Result<()> {
-    let named = [
-        &options.kernel,
-        &options.initrd,
-        &options.firmware,
-        &options.device_tree,
-    ];
+    let named = [&options.kernel, &options.initrd, &options.device_tree];
     for path in named.into_iter().flatten() {
         ensure!(
             path.is_file(),
@@ -300,7 +295,7 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
         return Ok(Start::Plain { image });
     }
     let flash = match &options.firmware {
-        Some(file) => file.clone(),
+        Some(from) => firmware::flash(from, &composed)?,
         None => embedded_firmware_speaking(options.rmi)?,
     };
     let base = options.load_address.unwrap_or(HYPERVISOR_BASE);
