@@ -31,6 +31,7 @@ mod ledger;
 mod life;
 mod memory;
 pub mod open;
+pub mod plan;
 mod realm;
 mod region;
 pub mod rim;
