@@ -49,6 +49,15 @@ fn fill(summary: &mut Summary, rmm: &Rmm, results: &[Finished]) {
         (version.major(), version.minor())
     });
     summary.begin(rmm::firmware(), crate::arch::cpu::has_rme(), version);
+    if let Some(books) = rmm.books() {
+        let version = books.offer.version;
+        let quirks = books.offer.more.map(|more| more.quirks);
+        summary.rmm(
+            (version.major(), version.minor()),
+            quirks.map(|quirks| quirks.flavour()),
+            quirks.iter().flat_map(|quirks| quirks.words()),
+        );
+    }
     summary.calls(calls.iter());
     for result in results {
         let vm = Vm {

@@ -131,6 +131,9 @@ pub fn open(platform: &Platform, ram: &mut Ram) -> Rmm {
         }
     };
     log::info!("{offer}");
+    if let Some(more) = offer.more {
+        log::info!("rmm: {}", more.quirks);
+    }
     let Some(ledger) = ledger(platform, ram) else {
         return Rmm::None;
     };

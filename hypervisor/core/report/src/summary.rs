@@ -144,6 +144,29 @@ impl Summary {
         }
     }
 
+    /// What was found out about the RMM; its flavour, where a revision has some.
+    pub fn rmm(
+        &mut self,
+        (major, minor): (u16, u16),
+        flavour: Option<&'static str>,
+        quirks: impl Iterator<Item = &'static str>,
+    ) {
+        self.put(format_args!(
+            r#","rmm":{{"version":"{major}.{minor}","flavour":"#
+        ));
+        match flavour {
+            Some(flavour) => self.put(format_args!(r#""{flavour}""#)),
+            None => self.put(format_args!("null")),
+        }
+        self.put(format_args!(r#","quirks":["#));
+        let mut separator = "";
+        for quirk in quirks {
+            self.put(format_args!(r#"{separator}"{quirk}""#));
+            separator = ",";
+        }
+        self.put(format_args!("]}}"));
+    }
+
     /// The calls made, all VMs together; then the list of VMs begins.
     pub fn calls(&mut self, calls: impl Iterator<Item = (&'static str, u64)>) {
         self.put_calls(calls);
@@ -260,7 +283,7 @@ impl Summary {
             return Err(TooLong);
         }
         let json = self.text.as_str();
-        let crc = crc32fast::hash(json.as_bytes());
+        let crc = crc32(json.as_bytes());
         write!(
             out,
             "SUZERAIN-SUMMARY {nonce} {} {crc:08x} {json}",
@@ -268,6 +291,16 @@ impl Summary {
         )
         .map_err(|_| TooLong)
     }
+}
+
+/// CRC-32 (IEEE 802.3) bit by bit: one short line per run is not worth the
+/// tables of a fast one, which are 16 KiB.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
+    });
+    !crc
 }
 
 impl Default for Summary {

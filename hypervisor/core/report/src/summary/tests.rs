@@ -81,3 +81,22 @@ fn a_document_that_does_not_fit_is_refused() {
     summary.vm(&vm, core::iter::empty());
     assert_eq!(summary.finish("0", &mut Text::new()), Err(TooLong));
 }
+
+#[test]
+fn what_the_rmm_is_stands_beside_its_version() {
+    let mut summary = Summary::new();
+    summary.begin("external", true, Some((2, 0)));
+    let quirks = ["one-granule-ranges", "psci-complete-3-arguments"];
+    summary.rmm((2, 0), Some("tf-rmm"), quirks.into_iter());
+    summary.calls(core::iter::empty());
+    let text = &summary.text;
+    assert!(text.contains(
+        r#""rmi_version":"2.0","rmm":{"version":"2.0","flavour":"tf-rmm","quirks":["one-granule-ranges","psci-complete-3-arguments"]},"rmi_calls""#
+    ));
+    let mut old = Summary::new();
+    old.rmm((1, 0), None, core::iter::empty());
+    assert_eq!(
+        old.text,
+        r#","rmm":{"version":"1.0","flavour":null,"quirks":[]}"#
+    );
+}
