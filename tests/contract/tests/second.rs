@@ -139,6 +139,31 @@ fn before_it_is_active_an_rmm_only_talks() {
 }
 
 #[test]
+fn registers_that_no_output_needs_come_back_as_they_were() {
+    let mut host = Host::new(known());
+    let realm = host.realm();
+    let call = |command: Command, args: [u64; 7]| {
+        let regs = conduit::Regs::call(command.fid(), &args);
+        conduit::Conduit::call(&host.conduit, regs).0
+    };
+    let given = [0x2_0000, 2, 3, 4, 5, 6, 7];
+    let back = call(Command::Version, given);
+    assert_eq!(back, [0, 0x2_0000, 0x2_0000, 0, 4, 5, 6, 7]);
+    // x4 is an output here.
+    let back = call(Command::RttReadEntry, [realm.rd, 0, 2, 9, 5, 6, 7]);
+    assert_eq!(back, [0, 2, 0, 0, 0, 5, 6, 7]);
+    // What a realm handle that is none meets, whatever the command.
+    for command in [
+        Command::RttUnprotMap,
+        Command::RttDataUnmap,
+        Command::RealmTerminate,
+    ] {
+        let back = call(command, [8, 0, 0x1000, 0, 0, 6, 7]);
+        assert_eq!((back[0], back[6]), (1, 6), "{}", command.name());
+    }
+}
+
+#[test]
 fn a_range_goes_as_far_as_it_can() {
     let mut host = Host::new(known());
     let base = host.memory(0x8000);
