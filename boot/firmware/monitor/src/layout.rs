@@ -51,6 +51,12 @@ pub const PROTECTED_TOP: u64 = 1 << 40;
 pub const GICD_BASE: u64 = 0x0800_0000;
 /// GIC redistributors, two frames of 64 KiB per CPU.
 pub const GICR_BASE: u64 = 0x080a_0000;
+/// Base-two logarithm of a redistributor's bytes, which is its CPU's share in the
+/// order of their indices.
+pub const GICR_SHIFT: u64 = 17;
+/// The interrupt that wakes a CPU that is off: Root's while it is off, the
+/// Non-secure world's while it is on.
+pub const WAKE_SGI: u64 = 15;
 /// End of the redistributors.
 pub const GICR_TOP: u64 = 0x0900_0000;
 /// The serial line everybody shares.

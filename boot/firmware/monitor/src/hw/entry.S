@@ -1,7 +1,7 @@
 // Reset and exception entry at EL3 (DDI0487 D1).
 //
 // All CPUs reset here with the MMU off. Only the boot CPU touches memory; the
-// others wait by their index until the mailbox releases them. The MMU goes on
+// others sleep by their index until the mailbox releases them. The MMU goes on
 // before the first line of Rust, because atomics need cacheable memory.
 //
 // TPIDR_EL3 holds the CPU's index from the first instructions on. At the top of
@@ -45,14 +45,66 @@ monitor_entry:
 1:  wfi
     b 1b
 
-// A CPU that is off. x19: its index.
+// A CPU that is off. x19: its index. Whoever releases it fills the mailbox, then
+// sends the wake SGI. The SGI is Group 0 only from here until the CPU is set up:
+// one sent before that has been dropped, but then the mailbox is full already.
 monitor_pen:
     adrp x1, {MAILBOX}
     add x1, x1, :lo12:{MAILBOX}
     add x1, x1, x19, lsl #3
-2:  wfe
+    mrs x2, id_aa64pfr0_el1
+    ubfx x2, x2, #24, #4
+    cbz x2, monitor_pen_without_gic
+    mov x2, #{ICC_SRE}
+    msr s3_6_c12_c12_5, x2          // ICC_SRE_EL3
+    isb
+    monitor_mov64 x3, {GICR_BASE}
+    add x3, x3, x19, lsl #{GICR_SHIFT}
+    ldr w4, [x3, #0xc]              // GICR_TYPER: affinities
+    mrs x5, mpidr_el1
+    and w5, w5, #0xffffff
+    cmp w4, w5
+    b.ne monitor_pen_without_gic
+    ldr w4, [x3, #0x14]             // GICR_WAKER
+    bic w4, w4, #2
+    str w4, [x3, #0x14]
+    add x3, x3, #0x10000
+    mov w5, #(1 << {WAKE_SGI})
+    ldr w4, [x3, #0x80]             // GICR_IGROUPR0
+    bic w4, w4, w5
+    str w4, [x3, #0x80]
+    ldr w4, [x3, #0xd00]            // GICR_IGRPMODR0
+    bic w4, w4, w5
+    str w4, [x3, #0xd00]
+    strb wzr, [x3, #(0x400 + {WAKE_SGI})] // GICR_IPRIORITYR
+    str w5, [x3, #0x100]            // GICR_ISENABLER0
+    // The Non-secure world's interrupts are of priority 0x80 and below.
+    mov x2, #0x80
+    msr s3_0_c4_c6_0, x2            // ICC_PMR_EL1
+    mov x2, #1
+    msr s3_0_c12_c12_6, x2          // ICC_IGRPEN0_EL1
+    isb
+    dsb sy
+2:  ldr x2, [x1]
+    cbnz x2, monitor_pen_leave
+    wfi
+    mrs x2, s3_0_c12_c8_0           // ICC_IAR0_EL1
+    cmp x2, #{WAKE_SGI}
+    b.ne 2b
+    msr s3_0_c12_c8_1, x2           // ICC_EOIR0_EL1
+    isb
+    b 2b
+monitor_pen_leave:
+    msr s3_0_c12_c12_6, xzr
+    msr s3_0_c4_c6_0, xzr
+    isb
+    adr x20, {WARM}
+    b monitor_start
+
+monitor_pen_without_gic:
+    wfe
     ldr x2, [x1]
-    cbz x2, 2b
+    cbz x2, monitor_pen_without_gic
     adr x20, {WARM}
     b monitor_start
 

@@ -4,12 +4,15 @@
     reason = "entry code is assembly, and the tables must lie where the MMU is told"
 )]
 
-use crate::hw::{boot, fatal, handler};
+use crate::hw::{boot, fatal, gic, handler};
 use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 use monitor_logic::interface::Interface;
-use monitor_logic::layout::{CPUS_PER_CLUSTER, FLASH_TABLES, MAX_CPUS, STACK_SLOT, STACKS_BASE};
+use monitor_logic::layout::{
+    CPUS_PER_CLUSTER, FLASH_TABLES, GICR_BASE, GICR_SHIFT, MAX_CPUS, STACK_SLOT, STACKS_BASE,
+    WAKE_SGI,
+};
 use monitor_logic::smc::World;
 use monitor_logic::{el3, map};
 
@@ -108,6 +111,7 @@ pub fn release(index: usize) {
     if let Some(word) = MAILBOX.get(index) {
         word.store(1, Ordering::Release);
         crate::hw::cache::clean_for_uncached_reader(word);
+        gic::wake_cpu(index);
     }
 }
 
@@ -144,6 +148,10 @@ global_asm!(
     FRAME_SIZE = const size_of::<Frame>(),
     FRAMES_SIZE = const size_of::<Frames>(),
     FRAME_ELR = const offset_of!(Frame, elr),
+    GICR_BASE = const GICR_BASE,
+    GICR_SHIFT = const GICR_SHIFT,
+    WAKE_SGI = const WAKE_SGI,
+    ICC_SRE = const el3::ICC_SRE,
     MAILBOX = sym MAILBOX,
     COLD = sym boot::cold,
     WARM = sym boot::warm,
