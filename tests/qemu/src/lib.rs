@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use xtask::cmd::run::{Finished, Options, execute};
 use xtask::exit::Exit;
+pub use xtask::image::Dialect;
 use xtask::session::{Input, Output};
 
 /// A command line of `cargo xtask run`.
@@ -32,6 +33,13 @@ impl Run {
             },
             input: Input::None,
         }
+    }
+
+    /// `--rmi V`.
+    #[must_use]
+    pub fn rmi(mut self, dialect: Dialect) -> Self {
+        self.options.rmi = dialect;
+        self
     }
 
     /// `--timeout S`.
@@ -116,6 +124,19 @@ impl Run {
             Err(error) => format!("{error:#}"),
         }
     }
+}
+
+/// Makes two tests of each function that takes a [`Dialect`].
+#[macro_export]
+macro_rules! in_both_dialects {
+    ($($case:ident)*) => {
+        mod rmi_1_0 {
+            $(#[test] fn $case() { super::$case($crate::Dialect::V1_0); })*
+        }
+        mod rmi_2_0 {
+            $(#[test] fn $case() { super::$case($crate::Dialect::V2_0); })*
+        }
+    };
 }
 
 /// A machine that has ended.

@@ -1,11 +1,19 @@
 //! An unmodified Debian kernel as a Realm.
 
-use qemu_tests::Run;
+use qemu_tests::{Dialect, Run};
 use xtask::exit::Exit;
 
-#[test]
-fn linux_knows_it_is_a_realm_touches_its_memory_keeps_time_and_powers_off() {
-    let machine = Run::guest("linux").memory("256M").timeout(280).go();
+qemu_tests::in_both_dialects! {
+    linux_knows_it_is_a_realm_touches_its_memory_keeps_time_and_powers_off
+    a_person_gets_a_shell_and_poweroff_ends_the_run
+}
+
+fn linux_knows_it_is_a_realm_touches_its_memory_keeps_time_and_powers_off(dialect: Dialect) {
+    let machine = Run::guest("linux")
+        .rmi(dialect)
+        .memory("256M")
+        .timeout(280)
+        .go();
     machine
         .expect_exit(Exit::Good)
         .expect_outcome("off")
@@ -16,9 +24,9 @@ fn linux_knows_it_is_a_realm_touches_its_memory_keeps_time_and_powers_off() {
         .expect("SUZERAIN-GUEST: all checks passed");
 }
 
-#[test]
-fn a_person_gets_a_shell_and_poweroff_ends_the_run() {
+fn a_person_gets_a_shell_and_poweroff_ends_the_run(dialect: Dialect) {
     let machine = Run::guest("linux")
+        .rmi(dialect)
         .memory("256M")
         .timeout(280)
         .typing(&[
