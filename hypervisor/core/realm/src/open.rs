@@ -13,7 +13,7 @@ use core::fmt;
 use rmi::client::{Probe, Rmi, RmiError};
 use rmi::features::{Features0, Features0Fields};
 use rmi::status::Status;
-use rmi::v2_0::{Command, FeatureFields};
+use rmi::v2_0::{Command, FeatureFields, Features};
 use rmi::version::Version;
 
 /// Granules with which it is measured how far one call on a range comes.
@@ -49,8 +49,17 @@ pub struct Offer {
     /// Its features, as 1.0 words them; in 2.0 the number of list registers is
     /// the CPU's matter.
     pub features: Features0,
+    /// What 1.0 has no words for.
+    pub more: Option<More>,
+}
+
+/// What an RMM of RMI 2.0 says and shows of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct More {
+    /// Its features.
+    pub features: Features,
     /// What is particular about it.
-    pub quirks: Option<Quirks>,
+    pub quirks: Quirks,
 }
 
 /// Why there are no Realms.
@@ -77,14 +86,10 @@ pub enum Refusal {
 
 impl fmt::Display for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "RMI {} (RMM up to {}): {}",
-            self.version, self.highest, self.features
-        )?;
-        match self.quirks {
-            Some(quirks) => write!(f, "; {quirks}"),
-            None => Ok(()),
+        write!(f, "RMI {} (RMM up to {}): ", self.version, self.highest)?;
+        match self.more {
+            Some(more) => more.features.fmt(f),
+            None => self.features.fmt(f),
         }
     }
 }
@@ -139,7 +144,7 @@ pub fn open<C: Conduit + Copy>(
                 version: session.version,
                 highest: session.highest,
                 features: session.features,
-                quirks: None,
+                more: None,
             },
         },
         probe => Opened::Refused(Refusal::Probe(probe)),
@@ -154,7 +159,8 @@ fn open_new<C: Conduit + Copy>(
 ) -> Result<(Host<C>, Offer), Refusal> {
     let asking = Host::new(conduit, Quirks::EARLY);
     let features = asking.rmi().all_features();
-    let fields = features.map_err(broken(Command::Features))?.fields();
+    let features = features.map_err(broken(Command::Features))?;
+    let fields = features.fields();
     if !fields.granules.first().copied().unwrap_or(false) {
         return Err(Refusal::Granules);
     }
@@ -172,7 +178,7 @@ fn open_new<C: Conduit + Copy>(
         version: Version::V2_0,
         highest,
         features: in_old_words(&fields),
-        quirks: Some(quirks),
+        more: Some(More { features, quirks }),
     };
     let known = Host::new(conduit, quirks);
     known.calls().absorb(rmm.calls());

@@ -49,7 +49,7 @@ fn engine_reserve(reserve: &intent::Reserve) -> Reserve<{ intent::Reserve::MAX }
 fn note(reserve: &mut intent::Reserve, engine: &Reserve<{ intent::Reserve::MAX }>) {
     for (granule, held) in engine.iter() {
         if let Some(index) = reserve.index_of(granule) {
-            reserve.note(index, !matches!(held, Held::Host(_)));
+            reserve.note(index, held != Held::Host(MemState::Delegated));
         }
     }
 }
@@ -85,6 +85,10 @@ impl<C: Conduit> RecMemory for Host<C> {
         let params = desk.params(page.as_bytes());
         let mut engine = engine_reserve(reserve);
         let result = self.rmi.rec_create(rd, rec, params, &mut engine, desk);
+        if result.is_err() {
+            // What was on offer when it failed may be the RMM's or ours: ask.
+            let _ = self.rmi.settle(&mut engine);
+        }
         note(reserve, &engine);
         told(result)
     }

@@ -39,6 +39,26 @@ impl Quirks {
     };
 }
 
+impl Quirks {
+    /// Which flavour of RMI 2.0 it is.
+    pub const fn flavour(&self) -> &'static str {
+        match self.psci {
+            Arity::Two => "bet3",
+            Arity::Three => "tf-rmm",
+        }
+    }
+
+    /// What is particular, in words for a report.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        let psci = match self.psci {
+            Arity::Two => "psci-complete-2-arguments",
+            Arity::Three => "psci-complete-3-arguments",
+        };
+        let single = (self.granules_per_call == 1).then_some("one-granule-ranges");
+        core::iter::once(psci).chain(single)
+    }
+}
+
 impl fmt::Display for Quirks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.psci {

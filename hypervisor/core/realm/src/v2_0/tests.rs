@@ -210,7 +210,7 @@ impl Model {
                 0 => *slot,
                 1 => RAM + self.random.below(RAM_PAGES) * GRANULE_SIZE,
                 2 => 0x4000_0000 + self.random.below(0x1000) * GRANULE_SIZE,
-                3 => RAM + self.random.below(RAM_PAGES) * GRANULE_SIZE | 16 << 2,
+                3 => (RAM + self.random.below(RAM_PAGES) * GRANULE_SIZE) | (16 << 2),
                 4 => self.random.below(100),
                 _ => self.random.next(),
             };
