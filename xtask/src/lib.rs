@@ -7,6 +7,7 @@ pub mod bench;
 pub mod board;
 pub mod build;
 pub mod cmd;
+pub mod diagnosis;
 pub mod exit;
 pub mod firmware;
 pub mod image;

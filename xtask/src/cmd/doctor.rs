@@ -1,5 +1,6 @@
 //! `cargo xtask doctor`: what this machine lacks, and the command that mends it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -7,7 +8,8 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::provision::{self, Qemu};
-use crate::{build, paths};
+use crate::session::{Input, Output};
+use crate::{build, cmd, diagnosis, paths};
 
 /// Options of `doctor`.
 #[derive(Args, Clone, Debug)]
@@ -15,6 +17,10 @@ pub struct Options {
     /// Fetches what can be fetched: QEMU and the Linux guest.
     #[arg(long)]
     pub fetch: bool,
+    /// Also boots other firmware (see `run --firmware`) and says whether the
+    /// demo runs on it, and if not, why.
+    #[arg(long, value_name = "DIR")]
+    pub firmware: Option<PathBuf>,
 }
 
 /// One line of the report.
@@ -35,7 +41,10 @@ pub fn run(options: &Options) -> Result<Exit> {
         provision::qemu()?;
         provision::linux()?;
     }
-    let findings = [toolchain(), target(), qemu(provision::installed()), linux()];
+    let mut findings = vec![toolchain(), target(), qemu(provision::installed()), linux()];
+    if let Some(from) = &options.firmware {
+        findings.push(firmware(from)?);
+    }
     let mut exit = Exit::Good;
     for finding in &findings {
         match finding {
@@ -134,6 +143,35 @@ fn linux() -> Finding {
             mend: "cargo xtask doctor --fetch".to_owned(),
         },
     }
+}
+
+/// Boots the demo on other firmware.
+fn firmware(from: &Path) -> Result<Finding> {
+    const SECONDS: u64 = 60;
+    let demo = cmd::run::Options {
+        firmware: Some(from.to_path_buf()),
+        timeout: Some(SECONDS),
+        ..cmd::run::Options::headless("hello")
+    };
+    let finished = cmd::run::execute(&demo, Output::Quiet, Input::None)?;
+    let name = from.display();
+    if finished.verdict.exit == Exit::Good {
+        let version = finished.json["rmi_version"].as_str().unwrap_or("?");
+        return Ok(Finding::Good(format!(
+            "firmware: {name} runs the demo, RMI {version}"
+        )));
+    }
+    let fault = finished.verdict.faults.join("; ");
+    Ok(match diagnosis::of(&finished.outcome.log) {
+        Some(diagnosis) => Finding::Missing {
+            what: format!("firmware: {name}: {} ({fault})", diagnosis.what),
+            mend: diagnosis.remedy.to_owned(),
+        },
+        None => Finding::Missing {
+            what: format!("firmware: {name} does not run the demo: {fault}"),
+            mend: format!("read its log: cargo xtask run --headless --log debug --firmware {name}"),
+        },
+    })
 }
 
 fn output(command: &mut Command) -> Option<String> {
