@@ -4,6 +4,7 @@
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa, IpaRange, PhysAddr, PhysRange};
 use conduit::{Conduit, Regs};
 use contract::model::{Action, Event, Model};
+use realm::intent::Backend;
 use realm::rim::PageSource;
 use realm::{
     Granules, Image, Ledger, Memory, Populate, RamRequests, Realm, RealmSpec, Region, RipasAnswer,
@@ -77,6 +78,15 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// All of the host's free memory in `model`.
+    pub fn of(model: Model) -> Self {
+        Self {
+            model,
+            free: (0..POOL_PAGES).collect(),
+            aside: 0,
+        }
+    }
+
     pub fn is_full(&self) -> bool {
         self.free.len() as u64 == POOL_PAGES
     }
@@ -184,11 +194,7 @@ impl World {
     }
 
     pub fn pool(&self) -> Pool {
-        Pool {
-            model: self.model,
-            free: (0..POOL_PAGES).collect(),
-            aside: 0,
-        }
+        Pool::of(self.model)
     }
 
     /// How often each command was answered with anything but success.
@@ -307,8 +313,19 @@ pub fn try_run(
     pool: &mut Pool,
     actions: impl IntoIterator<Item = Action>,
 ) -> Option<Stop> {
-    let machine = world.model.machine;
-    machine.script(1, 0, actions);
+    run_on(world.model, 1, realm, pool, actions)
+}
+
+/// The same on any RMM, where the Realm has VMID `vmid`.
+pub fn run_on<B: Backend>(
+    model: Model,
+    vmid: u16,
+    realm: &mut Realm<'_, B>,
+    pool: &mut Pool,
+    actions: impl IntoIterator<Item = Action>,
+) -> Option<Stop> {
+    let machine = model.machine;
+    machine.script(vmid, 0, actions);
     let page = PhysAddr::new(RUN);
     let mut run = RecRun::new_zeroed();
     for _ in 0..10_000 {
@@ -324,7 +341,11 @@ pub fn try_run(
 }
 
 /// Does what the exit asks for; `None` if that fails.
-fn exit(realm: &mut HostRealm<'_>, pool: &mut Pool, run: &mut RecRun) -> Option<Option<Stop>> {
+fn exit<B: Backend>(
+    realm: &mut Realm<'_, B>,
+    pool: &mut Pool,
+    run: &mut RecRun,
+) -> Option<Option<Stop>> {
     match ExitReason::from_raw(run.exit.exit_reason) {
         Some(ExitReason::Sync) => {
             let ipa = Ipa::new((run.exit.hpfar & 0xff_ffff_fff0) << 8);

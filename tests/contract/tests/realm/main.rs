@@ -4,3 +4,4 @@ mod broken;
 mod host;
 mod life;
 mod memory;
+mod second;
