@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cmd::run::{self, Finished};
 use crate::exit::Exit;
+use crate::image::Dialect;
 use crate::session::{Input, Output};
 use crate::{bench, build, progress};
 
@@ -18,6 +19,9 @@ pub struct Options {
     /// Writes the table to this file.
     #[arg(long, value_name = "F")]
     pub json: Option<PathBuf>,
+    /// Dialect of RMI that the embedded firmware speaks.
+    #[arg(long, value_name = "V", default_value = "1.0")]
+    pub rmi: Dialect,
     /// Only the exits, not the life of a Linux Realm.
     #[arg(long)]
     pub quick: bool,
@@ -29,13 +33,13 @@ const DEADLINE: u64 = 1800;
 /// Runs the command.
 pub fn run(options: &Options) -> Result<Exit> {
     let hypervisor = build::flat(build::HYPERVISOR)?;
-    let Some(payload) = measure("bench")? else {
+    let Some(payload) = measure("bench", options.rmi)? else {
         return Ok(Exit::Failed);
     };
     let mut rows = bench::exits(&payload.json);
     let mut linux = None;
     if !options.quick {
-        let Some(finished) = measure("bench-linux")? else {
+        let Some(finished) = measure("bench-linux", options.rmi)? else {
             return Ok(Exit::Failed);
         };
         rows.extend(bench::life(&finished.json));
@@ -59,9 +63,10 @@ pub fn run(options: &Options) -> Result<Exit> {
 }
 
 /// Runs a guest by instructions; says why if it did not end well.
-fn measure(guest: &str) -> Result<Option<Finished>> {
+fn measure(guest: &str, rmi: Dialect) -> Result<Option<Finished>> {
     let options = run::Options {
         counted: true,
+        rmi,
         // The checks of a headless guest would touch all of its memory.
         headless: false,
         timeout: Some(DEADLINE),
