@@ -13,6 +13,7 @@ use core::fmt;
 use rmi::client::{Probe, Rmi, RmiError};
 use rmi::features::{Features0, Features0Fields};
 use rmi::status::Status;
+use rmi::v2_0::client::TrackingState;
 use rmi::v2_0::{Command, FeatureFields, Features};
 use rmi::version::Version;
 
@@ -238,6 +239,7 @@ fn flavour<C: Conduit>(conduit: C) -> Result<Quirks, Refusal> {
 fn ready_ram<C: Conduit + Copy>(rmm: &Host<C>, ram: &[PhysRange], region_bits: u8) {
     let size = 1u64.checked_shl(region_bits.into()).unwrap_or(1 << 30);
     for bank in ram {
+        warn_if_coarse(rmm, *bank);
         let mut region = bank.base().raw() & !(size - 1);
         while region < bank.top().raw() {
             // What exists already is refused, and that is as good.
@@ -247,6 +249,23 @@ fn ready_ram<C: Conduit + Copy>(rmm: &Host<C>, ram: &[PhysRange], region_bits: u
                 None => break,
             }
         }
+    }
+}
+
+/// Warns of memory that cannot be delegated granule by granule; an RMM that
+/// does not tell is asked by delegating.
+fn warn_if_coarse<C: Conduit + Copy>(rmm: &Host<C>, bank: PhysRange) {
+    let (Ok(base), Ok(top)) = (
+        GranuleAddr::new(bank.base().align_down(GRANULE_SIZE)),
+        GranuleAddr::new(bank.top().align_down(GRANULE_SIZE)),
+    ) else {
+        return;
+    };
+    if let Ok(tracking) = rmm.rmi().granule_tracking_get(base, top)
+        && tracking.state != TrackingState::Fine
+    {
+        let state = tracking.state;
+        log::warn!("the RMM tracks {bank} as {state:?}: Realms may get no memory of it");
     }
 }
 
