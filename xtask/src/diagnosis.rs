@@ -72,6 +72,12 @@ pub fn of(log: &str) -> Option<Diagnosis> {
             remedy: "build it for QEMU virt with RME enabled, with a console",
         });
     }
+    if log.contains("BL2: ") && !log.contains("BL31: ") {
+        return Some(Diagnosis {
+            what: "BL2 starts, but nothing after it: the package lacks BL31 or the RMM",
+            remedy: "build TF-A's FIP again, with RME enabled, and name the RMM's image to it",
+        });
+    }
     KNOWN
         .iter()
         .find(|(text, _)| log.contains(text))
@@ -93,6 +99,13 @@ mod tests {
         assert!(what(log).contains("no RMM in it"));
         let silent = "NOTICE:  BL31: v2.12\nerror: no RMM answers RMI_VERSION: use firmware\n";
         assert!(what(silent).contains("says nothing about one"));
+    }
+
+    #[test]
+    fn a_package_that_lacks_a_part_is_recognised() {
+        assert!(
+            what("NOTICE:  BL1: v2.12\nNOTICE:  BL2: v2.12\n").contains("lacks BL31 or the RMM")
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Long steps say what they do: with a bar on a terminal, with a line elsewhere.
 
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,4 +28,9 @@ fn say(bar: &ProgressBar, text: &str) {
     if bar.is_hidden() {
         eprintln!("{text} ...");
     }
+}
+
+/// Prints a line. A reader that has gone away costs the line, not the exit code.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

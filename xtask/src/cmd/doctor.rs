@@ -108,7 +108,12 @@ fn target() -> Finding {
 }
 
 fn qemu(found: Option<Qemu>) -> Finding {
-    let mend = if output(Command::new("apt-get").arg("--version")).is_some() {
+    let named = found
+        .as_ref()
+        .is_some_and(|qemu| qemu.origin == provision::Origin::Named);
+    let mend = if named {
+        "unset SUZERAIN_QEMU, or let it name another".to_owned()
+    } else if output(Command::new("apt-get").arg("--version")).is_some() {
         "cargo xtask doctor --fetch".to_owned()
     } else {
         "install your system's package of qemu-system-aarch64, 9.0 or later \

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::board::{self, Board, Clock, HYPERVISOR_BASE, Start};
 use crate::exit::Exit;
 use crate::image::Dialect;
+use crate::progress::tell;
 use crate::provision::{self, LinuxKit, Qemu};
 use crate::session::{self, Input, Outcome, Output, Plan};
 use crate::summary::{self, Nonce};
@@ -276,12 +277,15 @@ impl Options {
 impl Prepared {
     /// What is about to run, for a person.
     fn announce(&self, guest: &str) {
-        println!("{}, guest {guest}", self.qemu);
+        tell(&format!("{}, guest {guest}", self.qemu));
         if let Some(kit) = &self.linux {
-            println!("Linux {}, kernel SHA-256 {}", kit.version, kit.sha256);
+            tell(&format!(
+                "Linux {}, kernel SHA-256 {}",
+                kit.version, kit.sha256
+            ));
         }
         if self.plan.input == Input::Stdin && std::io::stdin().is_terminal() {
-            println!("Ctrl-] ends the run");
+            tell("Ctrl-] ends the run");
         }
     }
 }
@@ -437,23 +441,26 @@ fn record(options: &Options, prepared: &Prepared, outcome: &Outcome, verdict: &V
 }
 
 fn print_verdict(finished: &Finished, json: Option<&Path>) {
-    println!("---");
+    tell("---");
     if let Some(verified) = &finished.outcome.verified {
         for line in verdict::report(&verified.summary) {
-            println!("{line}");
+            tell(&line);
         }
     }
     if let Some(json) = json {
-        println!("verdict written to {}", json.display());
+        tell(&format!("verdict written to {}", json.display()));
     }
     let seconds = finished.outcome.took.as_secs_f64();
     match finished.verdict.exit {
-        Exit::Good => println!("good, {seconds:.1} s"),
+        Exit::Good => tell(&format!("good, {seconds:.1} s")),
         exit => {
             for fault in &finished.verdict.faults {
-                println!("fault: {fault}");
+                tell(&format!("fault: {fault}"));
             }
-            println!("not good (exit code {}), {seconds:.1} s", exit.code());
+            tell(&format!(
+                "not good (exit code {}), {seconds:.1} s",
+                exit.code()
+            ));
         }
     }
 }
