@@ -2,6 +2,7 @@ extern crate alloc;
 extern crate std;
 
 mod damage;
+mod fvp;
 mod machine;
 mod unusual;
 

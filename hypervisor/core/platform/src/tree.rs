@@ -281,12 +281,24 @@ impl<'a> Located<'a> {
         Ok(address)
     }
 
-    /// The phandle of the controller its interrupts go to.
+    /// The phandle of the controller its interrupts go to: the one a node names
+    /// for itself and those below, or a bus that takes its nodes' interrupts
+    /// itself, to map them on.
     fn interrupt_parent(&self) -> Option<u32> {
-        let own = core::iter::once(&self.node);
-        own.chain(self.ancestors.iter().rev())
-            .find_map(|node| node.property("interrupt-parent"))
-            .and_then(|property| property.value_as::<u32>().ok())
+        let phandle = |node: &FdtNode<'a>, name| {
+            let property = node.property(name)?;
+            Some(property.value_as::<u32>().ok())
+        };
+        if let Some(own) = phandle(&self.node, "interrupt-parent") {
+            return own;
+        }
+        let mut above = self.ancestors.iter().rev();
+        above
+            .find_map(|node| match node.property("#interrupt-cells") {
+                Some(_) => Some(phandle(node, "phandle").flatten()),
+                None => phandle(node, "interrupt-parent"),
+            })
+            .flatten()
     }
 
     /// Interrupt `index` of the node, or `None` if it has no such interrupt
