@@ -144,7 +144,7 @@ impl<B: Backend> Loop<'_, '_, '_, '_, B> {
         loop {
             let enter = &mut self.page.get().enter;
             self.board.before_enter(VCPU, enter);
-            if let Some(interface) = &self.interface {
+            if let Some(interface) = &mut self.interface {
                 interface.load(enter);
             }
             if let Err(error) = rmm.enter(rec, page) {

@@ -64,6 +64,7 @@ const fn status_of(answer: PsciAnswer) -> u64 {
 }
 
 /// x1 to x7 from the arguments there are.
+#[inline]
 pub(super) const fn args<const N: usize>(given: [u64; N]) -> [u64; 7] {
     let mut regs = [0; 7];
     if let Some((head, _)) = regs.split_first_chunk_mut() {
@@ -249,6 +250,7 @@ impl<C: Conduit> Rmi<C> {
     }
 
     /// `RMI_REC_ENTER` with the `RecRun` in the page `run`.
+    #[inline]
     #[inline]
     pub fn rec_enter(&self, rec: GranuleAddr, run: GranuleAddr) -> Result<(), RmiError> {
         let [x0, ..] = self.call(Command::RecEnter, args([rec.raw(), run.raw()]));
