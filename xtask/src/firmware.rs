@@ -73,7 +73,7 @@ fn compose(bl1: &[u8], fip: &[u8]) -> Result<Vec<u8>> {
 
 /// The FIP with this image as its BL33, if it has one; else as it is, for a
 /// firmware that finds its BL33 preloaded.
-fn with_bl33(fip: &[u8], image: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn with_bl33(fip: &[u8], image: &[u8]) -> Result<Vec<u8>> {
     let table = Table::read(fip)?;
     let mut copy = fip.to_vec();
     let Some(at) = table.bl33 else {

@@ -5,6 +5,7 @@
 //! owns a running machine and judges how it ended.
 pub mod bench;
 pub mod board;
+pub mod board_fvp;
 pub mod build;
 pub mod cmd;
 pub mod diagnosis;

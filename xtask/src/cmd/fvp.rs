@@ -9,37 +9,42 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::board_fvp::{BL33_BASE, Fvp, PROGRAM};
+use crate::cmd::run::{Options, Provider, vm_file};
 use crate::exit::Exit;
-use crate::{build, firmware};
+use crate::{build, firmware, image, vm};
 
-/// What a run on the model has of the command line.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The model, if the user names it.
-    pub model: Option<&'a Path>,
-    /// A directory with TF-A's `bl1.bin` and `fip.bin`.
-    pub firmware: Option<&'a Path>,
-    /// Where a preloaded image goes.
-    pub base: Option<u64>,
-    /// Seconds until the model is ended.
-    pub timeout: Option<u64>,
+/// The machine of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Machine {
+    /// QEMU's virt.
+    #[default]
+    Virt,
+    /// Arm's Base RevC model.
+    Fvp,
 }
 
 /// Starts the model, or prints the command and what is missing for it.
-pub fn run(request: Request<'_>, image: &[u8]) -> Result<Exit> {
+pub fn run(options: &Options) -> Result<Exit> {
+    ensure!(
+        options.json.is_none(),
+        "--json: a run on the model is not judged, so there is no verdict to write"
+    );
+    let file = vm_file(&options.guest)?;
+    let bundle = vm::bundle(&file, &options.overrides(), &Provider::default())?;
+    let image = image::compose(&build::flat(build::HYPERVISOR)?, &bundle)?;
     let mut missing = Vec::new();
-    let fvp = machine(request, image, &mut missing)?;
-    let program = match find(request.model) {
-        Ok(program) => program,
-        Err(why) => {
-            missing.push(why);
-            PathBuf::from(request.model.unwrap_or(Path::new(PROGRAM)))
-        }
-    };
+    let firmware = options.firmware.as_deref();
+    let fvp = machine(firmware, options.load_address, &image, &mut missing)?;
+    let named = options.fvp.as_deref();
+    let program = find(named).unwrap_or_else(|why| {
+        missing.push(why);
+        named.unwrap_or(Path::new(PROGRAM)).to_path_buf()
+    });
     if missing.is_empty() {
-        return watch(&program, &fvp, request.timeout.map(Duration::from_secs));
+        return watch(&program, &fvp, options.timeout.map(Duration::from_secs));
     }
     println!("{}", fvp.command(&program));
     for why in &missing {
@@ -48,35 +53,42 @@ pub fn run(request: Request<'_>, image: &[u8]) -> Result<Exit> {
     Ok(Exit::BadInput)
 }
 
-fn machine(request: Request<'_>, image: &[u8], missing: &mut Vec<String>) -> Result<Fvp> {
-    let dir = request.firmware.unwrap_or(Path::new("FIRMWARE"));
-    let (bl1, mut fip) = (dir.join("bl1.bin"), dir.join("fip.bin"));
+/// The model with the image in it: in the FIP if that has a BL33, else in RAM.
+fn machine(
+    firmware: Option<&Path>,
+    base: Option<u64>,
+    image: &[u8],
+    missing: &mut Vec<String>,
+) -> Result<Fvp> {
+    let dir = firmware.unwrap_or(Path::new("FIRMWARE"));
+    let (bl1, fip) = (dir.join("bl1.bin"), dir.join("fip.bin"));
     for file in [&bl1, &fip] {
-        if request.firmware.is_none() || !file.is_file() {
+        if !file.is_file() {
             missing.push(format!(
-                "{}: TF-A built for its platform fvp with RME and an RMM; name its directory \
-                 with --firmware (docs/boards.md says how it must be built)",
+                "{}, of TF-A built for its platform fvp with RME and an RMM: name the directory \
+                 with --firmware (docs/boards.md says what the build must have)",
                 file.display()
             ));
         }
     }
-    let mut preload = None;
     if fip.is_file() {
         let bytes = std::fs::read(&fip).with_context(|| format!("{}", fip.display()))?;
         let ours = firmware::with_bl33(&bytes, image)
             .with_context(|| format!("--firmware {}: fip.bin", dir.display()))?;
         if ours != bytes {
             ensure!(
-                request.base.is_none(),
-                "this FIP has a BL33, which its BL2 loads at {BL33_BASE:#x}: \
-                 --load-address cannot move it"
+                base.is_none(),
+                "--load-address: this FIP has a BL33, which its BL2 loads at {BL33_BASE:#x}"
             );
-            fip = build::store("fvp-fip.bin", &ours)?;
-            return Ok(Fvp { bl1, fip, preload });
+            return Ok(Fvp {
+                bl1,
+                fip: build::store("suzerain-fvp.fip", &ours)?,
+                preload: None,
+            });
         }
     }
-    let image = build::store("fvp-suzerain.img", image)?;
-    preload = preload.or(Some((image, request.base.unwrap_or(BL33_BASE))));
+    let image = build::store("suzerain-fvp.img", image)?;
+    let preload = Some((image, base.unwrap_or(BL33_BASE)));
     Ok(Fvp { bl1, fip, preload })
 }
 
@@ -85,7 +97,7 @@ fn find(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(path) = named {
         return match path.is_file() {
             true => Ok(path.to_path_buf()),
-            false => Err(format!("{}: --fvp names it", path.display())),
+            false => Err(format!("{}, which --fvp names", path.display())),
         };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -93,7 +105,9 @@ fn find(named: Option<&Path>) -> Result<PathBuf, String> {
         .map(|dir| dir.join(PROGRAM))
         .find(|file| file.is_file())
         .ok_or_else(|| {
-            format!("{PROGRAM}: Arm's Base RevC model, on the search path or named with --fvp")
+            format!(
+                "{PROGRAM}, Arm's Base RevC model: put it on the search path or name it with --fvp"
+            )
         })
 }
 
@@ -107,11 +121,11 @@ fn watch(program: &Path, fvp: &Fvp, timeout: Option<Duration>) -> Result<Exit> {
     let start = Instant::now();
     loop {
         if let Some(status) = model.try_wait()? {
-            println!("---\nthe model ended ({status}); its log above is not judged");
-            return Ok(match status.success() {
-                true => Exit::Good,
-                false => Exit::Failed,
-            });
+            println!(
+                "---\nthe model ended ({status}). Without a nonce its log is no verdict, \
+                 so this does not count as good"
+            );
+            return Ok(Exit::Failed);
         }
         if timeout.is_some_and(|limit| start.elapsed() > limit) {
             model.kill()?;
@@ -119,5 +133,27 @@ fn watch(program: &Path, fvp: &Fvp, timeout: Option<Duration>) -> Result<Exit> {
             return Ok(Exit::TimeOut);
         }
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{find, machine};
+    use crate::board_fvp::BL33_BASE;
+    use std::path::Path;
+
+    #[test]
+    fn without_firmware_each_missing_file_is_named_and_the_command_is_whole() {
+        let mut missing = Vec::new();
+        let fvp = machine(None, None, b"image", &mut missing).unwrap();
+        assert_eq!(missing.len(), 2);
+        assert!(missing[0].starts_with("FIRMWARE/bl1.bin"));
+        assert!(fvp.preload.is_some_and(|(_, base)| base == BL33_BASE));
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_is_named() {
+        let why = find(Some(Path::new("/nowhere/model"))).unwrap_err();
+        assert!(why.starts_with("/nowhere/model"));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod doctor;
+pub mod fvp;
 pub mod image;
 pub mod lint;
 pub mod rim;

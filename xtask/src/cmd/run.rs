@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::board::{self, Board, Clock, HYPERVISOR_BASE, Start};
+use crate::cmd::fvp::{self, Machine};
 use crate::exit::Exit;
 use crate::image::Dialect;
 use crate::progress::tell;
@@ -58,6 +59,12 @@ pub struct Options {
     /// directory with flash.bin, or with bl1.bin and fip.bin; or a flash image.
     #[arg(long, value_name = "DIR", conflicts_with = "no_rme")]
     pub firmware: Option<PathBuf>,
+    /// Machine to run on: QEMU's virt, or Arm's Base RevC model.
+    #[arg(long, value_name = "M", default_value = "virt")]
+    pub machine: Machine,
+    /// The model's program; implies --machine fvp.
+    #[arg(long, value_name = "PATH")]
+    pub fvp: Option<PathBuf>,
     /// Dialect of RMI that the embedded firmware speaks.
     #[arg(long, value_name = "V", default_value = "1.0", conflicts_with_all = ["no_rme", "firmware"])]
     pub rmi: Dialect,
@@ -104,6 +111,9 @@ pub struct Finished {
 
 /// Runs the command.
 pub fn run(options: &Options) -> Result<Exit> {
+    if options.machine == Machine::Fvp || options.fvp.is_some() {
+        return fvp::run(options);
+    }
     if let Some(file) = &options.json {
         check_writable(file)?;
     }
@@ -263,7 +273,7 @@ impl Options {
         }
     }
 
-    fn overrides(&self) -> Overrides {
+    pub(crate) fn overrides(&self) -> Overrides {
         Overrides {
             kernel: self.kernel.clone(),
             initrd: self.initrd.clone(),
