@@ -106,7 +106,6 @@ impl<C: Conduit> RecMemory for Host<C> {
     }
 
     #[inline]
-    #[inline]
     fn enter(&self, rec: GranuleAddr, run: GranuleAddr) -> Result<(), RmiError> {
         self.rmi.rec_enter(rec, run)
     }

@@ -251,7 +251,6 @@ impl<C: Conduit> Rmi<C> {
 
     /// `RMI_REC_ENTER` with the `RecRun` in the page `run`.
     #[inline]
-    #[inline]
     pub fn rec_enter(&self, rec: GranuleAddr, run: GranuleAddr) -> Result<(), RmiError> {
         let [x0, ..] = self.call(Command::RecEnter, args([rec.raw(), run.raw()]));
         if x0 == 0 {
