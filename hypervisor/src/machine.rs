@@ -1,17 +1,14 @@
 //! The VMs of the plan, one after the other.
 
-use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
 use devices::{Board, Config};
 use entry::BootInfo;
 use heapless::Vec;
-use realm::rim::{PageSource, Rim};
-use realm::{Image, Populate, Realm, RealmSpec, Region, VmId};
+use realm::plan::Bundle;
+use realm::rim::Rim;
+use realm::{Realm, RealmSpec, Region, VmId};
 use report::summary::{Exits, Outcome};
-use rmi::client::Contents;
-use rmi::rtt::IpaSpace;
-use rmi::v1_0::HashAlgo;
 use vcpu::{Counters, Policy};
-use vm_config::{Hash, MAX_VMS, Name, Plan, RamRequests, VmKind, VmPlan};
+use vm_config::{MAX_VMS, Name, Plan, VmKind, VmPlan};
 
 use crate::arch::{ich, sha256::CpuSha256, timer};
 use crate::calls::Calls;
@@ -278,69 +275,14 @@ impl<'a, B: Dialect> Life<'a, B> {
 
     fn rim(&self, realm: &Realm<'_, B>) -> Option<Rim> {
         let bundle = Bundle {
-            range: self.boot.bundle?,
+            base: self.boot.bundle?.base(),
             bytes: phys::bundle(self.boot)?,
         };
         realm.rim(&bundle, &CpuSha256::new()).ok()
     }
 
-    /// The plan's words in those of `realm`.
     fn spec(&self) -> Option<RealmSpec> {
-        let vm = self.vm;
-        let bundle = self.boot.bundle?;
-        let mut images = Vec::new();
-        for region in &vm.regions {
-            let source = bundle.base().checked_add(region.offset)?;
-            let image = Image {
-                ipa: region.range.base(),
-                source: GranuleAddr::new(source).ok()?,
-                pages: u32::try_from(region.range.size() / GRANULE_SIZE).ok()?,
-                contents: match region.measured {
-                    true => Contents::Measured,
-                    false => Contents::Unmeasured,
-                },
-            };
-            images.push(image).ok()?;
-        }
-        Some(RealmSpec {
-            vmid: self.id.raw(),
-            ipa: IpaSpace::new(vm.ipa_bits)?,
-            start_level: i8::try_from(vm.realm.geometry.start_level()).ok()?,
-            start_tables: vm.realm.geometry.tables(),
-            hash: match vm.realm.hash {
-                Hash::Sha256 => HashAlgo::Sha256,
-                Hash::Sha512 => HashAlgo::Sha512,
-            },
-            num_bps: vm.realm.num_bps,
-            num_wps: vm.realm.num_wps,
-            rpv: vm.realm.rpv,
-            ram: vm.memory,
-            images,
-            vcpus: vm.vcpus,
-            pc: vm.entry,
-            gprs: [vm.x0, 0, 0, 0, 0, 0, 0, 0],
-            populate: match vm.populate {
-                vm_config::Populate::Blocks => Populate::Block,
-                vm_config::Populate::Granules => Populate::Page,
-            },
-            ram_requests: match vm.realm.ram_requests {
-                RamRequests::Accept => realm::RamRequests::Accept,
-                RamRequests::Reject => realm::RamRequests::Reject,
-            },
-        })
-    }
-}
-
-/// The pages of the bundle, where Realms' images come from.
-struct Bundle {
-    range: PhysRange,
-    bytes: &'static [u8],
-}
-
-impl PageSource for Bundle {
-    fn page(&self, source: GranuleAddr) -> Option<&[u8; GRANULE_SIZE as usize]> {
-        let offset = PhysAddr::from(source).offset_from(self.range.base())?;
-        self.bytes.get(offset as usize..)?.first_chunk()
+        RealmSpec::of_plan(self.vm, self.id, self.boot.bundle?.base())
     }
 }
 

@@ -9,7 +9,6 @@ use core::fmt;
 use addr::Ipa;
 use devices::{Board, Request};
 use heapless::Vec;
-use realm::intent::Backend;
 use realm::{Fault, Realm, RealmError, RipasAnswer};
 use report::summary::Outcome;
 use rmi::client::{PsciAnswer, RmiError};
@@ -22,6 +21,7 @@ use crate::arch::timer;
 use crate::host::Host;
 use crate::memory::{Ram, RunPage};
 use crate::output::Output;
+use crate::rmm::Dialect;
 
 /// How a guest ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +133,7 @@ pub struct Loop<'l, 'r, 'b, 'h, B> {
 /// The vCPU that runs: Realms have one yet.
 const VCPU: usize = 0;
 
-impl<B: Backend> Loop<'_, '_, '_, '_, B> {
+impl<B: Dialect> Loop<'_, '_, '_, '_, B> {
     /// Runs the guest to its end.
     pub fn run(&mut self) -> Ended {
         let bench = self.services.host.bench;
@@ -144,14 +144,19 @@ impl<B: Backend> Loop<'_, '_, '_, '_, B> {
         loop {
             let enter = &mut self.page.get().enter;
             self.board.before_enter(VCPU, enter);
-            if let Some(interface) = &mut self.interface {
+            // The constant keeps all of it out of the loop of RMI 1.0.
+            if B::PROGRAMS_GIC
+                && let Some(interface) = &mut self.interface
+            {
                 interface.load(enter);
             }
             if let Err(error) = rmm.enter(rec, page) {
                 return Ended::NotEntered(error);
             }
             let run = self.page.get();
-            if let Some(interface) = &self.interface {
+            if B::PROGRAMS_GIC
+                && let Some(interface) = &self.interface
+            {
                 interface.save(&mut run.exit);
             }
             if let Some(bench) = bench {
