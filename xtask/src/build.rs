@@ -9,7 +9,7 @@ use cargo_metadata::Message;
 use indicatif::ProgressBar;
 
 use crate::image::Flat;
-use crate::paths;
+use crate::{paths, provision};
 
 /// The target of everything that runs without an operating system. Softfloat:
 /// an exit need not save the guest's SIMD registers.
@@ -57,6 +57,7 @@ pub const fn guest(bin: &str) -> Program<'_> {
 /// Builds a program and returns its ELF file.
 pub fn elf(program: Program<'_>) -> Result<PathBuf> {
     let Program { package, bin } = program;
+    provision::target::provide();
     let mut child = cargo()
         .args(["build", "--release", "--quiet", "--target", TARGET])
         .args(["--package", package, "--bin", bin])

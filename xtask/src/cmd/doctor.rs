@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::provision::{self, Qemu};
+use crate::provision::{self, Qemu, target};
 use crate::session::{Input, Output};
 use crate::{build, cmd, diagnosis, paths};
 
@@ -89,21 +89,13 @@ fn pinned() -> Option<String> {
 }
 
 fn target() -> Finding {
-    let mut rustc = Command::new("rustc");
-    rustc.current_dir(paths::workspace()).args([
-        "--print",
-        "target-libdir",
-        "--target",
-        build::TARGET,
-    ]);
-    let there = output(&mut rustc).is_some_and(|dir| std::path::Path::new(dir.trim()).is_dir());
-    if there {
-        Finding::Good(format!("target: {}", build::TARGET))
-    } else {
-        Finding::Missing {
-            what: format!("target: {}", build::TARGET),
-            mend: format!("rustup target add {}", build::TARGET),
-        }
+    let what = format!("target: {}", build::TARGET);
+    match target::is_there() {
+        true => Finding::Good(what),
+        false => Finding::Missing {
+            what,
+            mend: target::mend(),
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::provision::target;
 use crate::{build, lint, paths};
 
 /// Options of `lint`.
@@ -28,6 +29,7 @@ pub fn run(options: &Options) -> Result<Exit> {
     }
     report("house rules", good);
     if !options.house {
+        target::provide();
         for (name, args) in steps() {
             let fine = build::cargo()
                 .args(&args)

@@ -7,6 +7,7 @@
 mod apt;
 mod linux;
 mod qemu;
+pub mod target;
 
 pub use apt::Apt;
 pub use linux::{LinuxKit, linux, present as linux_present};
