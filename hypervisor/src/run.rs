@@ -136,6 +136,17 @@ const VCPU: usize = 0;
 impl<B: Dialect> Loop<'_, '_, '_, '_, B> {
     /// Runs the guest to its end.
     pub fn run(&mut self) -> Ended {
+        if let Some(interface) = &mut self.interface {
+            interface.attach();
+        }
+        let ended = self.turns();
+        if let Some(interface) = &mut self.interface {
+            interface.detach();
+        }
+        ended
+    }
+
+    fn turns(&mut self) -> Ended {
         let bench = self.services.host.bench;
         let Some(rec) = self.realm.rec(VCPU as u32) else {
             return Ended::NotBuilt;
@@ -155,7 +166,7 @@ impl<B: Dialect> Loop<'_, '_, '_, '_, B> {
             }
             let run = self.page.get();
             if B::PROGRAMS_GIC
-                && let Some(interface) = &self.interface
+                && let Some(interface) = &mut self.interface
             {
                 interface.save(&mut run.exit);
             }

@@ -195,7 +195,7 @@ impl Vgic<'_> {
 
     /// Chooses what the virtual CPU's list registers hold, writes those that
     /// are in use or were, and returns the bits of `ICH_HCR_EL2` that go with
-    /// them.
+    /// them. Those in use are the first, without a gap; an empty one is zero.
     pub fn load(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> u64 {
         if self.load_one(vcpu, registers) {
             return 0;

@@ -26,6 +26,9 @@ impl Interface {
         }
         self.ended_unlisted = 0;
         self.end_of_interrupt = false;
+        let used = self.registers.iter().take_while(|lr| **lr != 0).count();
+        let all = self.registers.iter().filter(|lr| **lr != 0).count();
+        assert_eq!(used, all, "a host that stops at the first empty one");
         let mut seen = Vec::new();
         for register in self.registers.iter().filter(|lr| **lr & STATE != 0) {
             assert_eq!(register >> 61 & 1, 0, "the HW bit is never set");
