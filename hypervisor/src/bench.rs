@@ -15,7 +15,7 @@ use vm_config::map;
 
 use crate::arch::smc::{self, Stamps};
 use crate::arch::timer;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Classes of exits that are told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +72,7 @@ struct Books {
 }
 
 /// One VM at a time runs, so one set of books is enough; too large for a stack.
-static BOOKS: Mutex<Books> = Mutex::new(Books {
+static BOOKS: Mutex<Books, { rank::BENCH }> = Mutex::new(Books {
     tallies: [const { Tally::new() }; CLASSES.len()],
     is_open: false,
     class: Class::HostCallNop,

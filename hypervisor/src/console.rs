@@ -15,7 +15,7 @@ use platform::UartKind;
 use safe_mmio::UniqueMmioPointer;
 
 use crate::arch::timer;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Looks at the UART's state before a byte is given up: seconds at any speed a
 /// console has.
@@ -26,7 +26,7 @@ struct Console {
     at_line_start: bool,
 }
 
-static CONSOLE: Mutex<Option<Console>> = Mutex::new(None);
+static CONSOLE: Mutex<Option<Console>, { rank::UART }> = Mutex::new(None);
 
 /// Takes the UART that the platform describes, mapped as a device, and starts
 /// the log. Returns false for a UART this build has no driver for.

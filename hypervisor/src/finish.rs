@@ -2,22 +2,22 @@
 
 use core::fmt::{self, Write};
 
-use report::summary::{Granules, Summary, TooLong, Vm};
+use report::summary::{Exits, Granules, Outcome, Summary, TooLong, Vm};
+use vm_config::VmKind;
 
 use crate::calls::Calls;
-use crate::host::Host;
-use crate::machine::Finished;
-use crate::rmm::{self, Rmm};
-use crate::sync::Mutex;
+use crate::machine::{Machine, Place};
+use crate::rmm;
+use crate::sync::{Mutex, rank};
 use crate::{console, power};
 
 /// Too large for a stack.
-static SUMMARY: Mutex<Summary> = Mutex::new(Summary::new());
+static SUMMARY: Mutex<Summary, { rank::SUMMARY }> = Mutex::new(Summary::new());
 
 /// Writes the summary and turns the machine off.
-pub fn finish(host: &Host, rmm: &Rmm, results: &[Finished]) -> ! {
+pub fn finish(machine: &Machine) -> ! {
     // The walk over all books is for the case that something is left.
-    if let Some(books) = rmm.books()
+    if let Some(books) = machine.rmm.books()
         && books.ledger.counts().outstanding > 0
     {
         for (granule, owner) in books.ledger.held() {
@@ -25,24 +25,25 @@ pub fn finish(host: &Host, rmm: &Rmm, results: &[Finished]) -> ! {
         }
     }
     let mut summary = SUMMARY.lock();
-    fill(&mut summary, rmm, results);
-    if let Some(bench) = host.bench {
-        bench.report(host.entered, &mut summary);
+    fill(&mut summary, machine);
+    if let Some(bench) = machine.bench {
+        bench.report(machine.boot.entered, &mut summary);
     }
     let mut line = Line;
     console::fresh_line();
-    match summary.finish(&host.args.nonce, &mut line) {
+    match summary.finish(&machine.args.nonce, &mut line) {
         Ok(()) => console::write(b"\r\n"),
         Err(TooLong) => log::error!("{TooLong}"),
     }
     power::off()
 }
 
-fn fill(summary: &mut Summary, rmm: &Rmm, results: &[Finished]) {
+fn fill(summary: &mut Summary, machine: &Machine) {
+    let rmm = machine.rmm;
     let mut calls = Calls::default();
     rmm.count(&mut calls);
-    for result in results {
-        calls.add(result.calls.iter());
+    for place in &machine.vms {
+        count(place, &mut calls);
     }
     let version = rmm.books().map(|books| {
         let version = books.offer.version;
@@ -59,16 +60,8 @@ fn fill(summary: &mut Summary, rmm: &Rmm, results: &[Finished]) {
         );
     }
     summary.calls(calls.iter());
-    for result in results {
-        let vm = Vm {
-            name: &result.name,
-            is_realm: result.is_realm,
-            outcome: result.outcome,
-            rim: result.rim.as_ref().map(|rim| &rim[..]),
-            rim_reported: result.rim_reported.as_deref(),
-            exits: result.exits,
-        };
-        summary.vm(&vm, result.calls.iter());
+    for place in &machine.vms {
+        tell(summary, place);
     }
     let counts = rmm.books().map(|books| books.ledger.counts());
     let counts = counts.unwrap_or_default();
@@ -78,6 +71,46 @@ fn fill(summary: &mut Summary, rmm: &Rmm, results: &[Finished]) {
         outstanding: counts.outstanding,
         realm_pas_at_off: rmm::realm_pas_count(),
     });
+}
+
+/// Adds the calls made for a VM.
+fn count(place: &Place, calls: &mut Calls) {
+    if let Ok(vm) = &place.vm {
+        calls.add(vm.life.lock().calls.iter());
+        if let Some(counter) = vm.calls {
+            counter.count(calls);
+        }
+    }
+}
+
+fn tell(summary: &mut Summary, place: &Place) {
+    let mut calls = Calls::default();
+    count(place, &mut calls);
+    match &place.vm {
+        Ok(vm) => {
+            let life = vm.life.lock();
+            let told = Vm {
+                rim: life.rim.as_ref().map(|rim| &rim[..]),
+                rim_reported: life.rim_reported.as_deref(),
+                exits: vm.exits(),
+                ..idle(place, life.outcome)
+            };
+            summary.vm(&told, calls.iter());
+        }
+        Err(outcome) => summary.vm(&idle(place, *outcome), calls.iter()),
+    }
+}
+
+/// A VM that never ran.
+fn idle(place: &Place, outcome: Outcome) -> Vm<'_> {
+    Vm {
+        name: &place.plan.name,
+        is_realm: place.plan.kind == VmKind::Realm,
+        outcome,
+        rim: None,
+        rim_reported: None,
+        exits: Exits::default(),
+    }
 }
 
 /// The console as a writer.

@@ -1,297 +1,267 @@
-//! The VMs of the plan, one after the other.
+//! The machine at work: all its VMs, and who runs where.
 
-use devices::{Board, Config};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
 use entry::BootInfo;
-use heapless::Vec;
 use realm::plan::Bundle;
-use realm::rim::Rim;
-use realm::{Realm, RealmSpec, Region, VmId};
-use report::summary::{Exits, Outcome};
-use vcpu::{Counters, Policy};
-use vm_config::{MAX_VMS, Name, Plan, VmKind, VmPlan};
+use report::args::Args;
+use report::summary::Outcome;
+use sched::{Home, Kicks, Leave, Sched, Slot, Stopped, TaskId};
+use spin::Once;
+use vm_config::{Plan, VmPlan};
 
-use crate::arch::{ich, sha256::CpuSha256, timer};
-use crate::calls::Calls;
-use crate::host::Host;
-use crate::memory::{Ram, RunPage, phys};
-use crate::rmm::{Dialect, Rmm, Session};
-use crate::run::{Ended, Loop, Services};
-use crate::selftest;
+use crate::arch::{cpu, timer};
+use crate::bench::Bench;
+use crate::cpus::{self, Local};
+use crate::finish;
+use crate::memory::{Ram, SharedRam, phys};
+use crate::rmm::Rmm;
+use crate::sync::{Mutex, rank};
+use crate::vm::{Ended, Maker, Turn, Vm};
 
-/// Pages copied into a Realm between two looks at the clock.
-const PAGES_PER_STEP: usize = 512;
+/// The machine, once there is one.
+pub static MACHINE: Once<Machine> = Once::new();
 
-/// Pages from which on a Realm's images take long enough to tell of progress.
-const TOLD_FROM: u64 = 1024;
+/// The time slice of a vCPU whose CPU others wait for, in milliseconds.
+const SLICE_MS: u64 = 10;
 
-/// What became of a VM.
-pub struct Finished {
-    /// Its name.
-    pub name: Name,
-    /// Whether it is a Realm.
-    pub is_realm: bool,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The RIM by the host's own books.
-    pub rim: Option<Rim>,
-    /// The RIM as the payload reported it.
-    pub rim_reported: Option<Vec<u8, 64>>,
-    /// Its exits.
-    pub exits: Exits,
-    /// Calls made for it.
-    pub calls: Calls,
-}
-
-impl Finished {
-    fn skipped(vm: &VmPlan) -> Self {
-        Self {
-            name: vm.name.clone(),
-            is_realm: vm.kind == VmKind::Realm,
-            outcome: Outcome::Skipped,
-            rim: None,
-            rim_reported: None,
-            exits: Exits::default(),
-            calls: Calls::default(),
-        }
-    }
-}
+/// No deadline.
+const NEVER: u64 = u64::MAX;
 
 /// What there is to run, and what it runs on.
-pub struct Machine<'a> {
-    boot: &'a BootInfo,
-    plan: Plan,
-    rmm: &'a Rmm,
+pub struct Machine {
+    /// What the boot loader handed over.
+    pub boot: BootInfo,
+    /// The arguments.
+    pub args: Args,
+    /// The RMM.
+    pub rmm: &'static Rmm,
+    /// RAM.
+    pub ram: SharedRam,
+    /// Counts what exits cost, if asked for.
+    pub bench: Option<Bench>,
+    /// Who runs where.
+    pub sched: Mutex<Sched<'static>, { rank::SCHED }>,
+    /// The VMs of the plan.
+    pub vms: Vec<Place>,
+    /// VMs that are not over yet.
+    live: AtomicUsize,
+    deadline: AtomicU64,
 }
 
-impl<'a> Machine<'a> {
-    /// The machine that `plan` describes.
-    pub fn new(boot: &'a BootInfo, plan: Plan, rmm: &'a Rmm) -> Self {
-        Self { boot, plan, rmm }
-    }
-
-    /// Runs every VM to its end.
-    pub fn run(&self, ram: &mut Ram, host: &mut Host) -> alloc::vec::Vec<Finished> {
-        let mut finished = alloc::vec::Vec::with_capacity(MAX_VMS);
-        for (vm, number) in self.plan.vms.iter().zip(1..) {
-            let mut result = Finished::skipped(vm);
-            match (vm.kind, self.rmm, VmId::new(number)) {
-                (VmKind::Realm, Rmm::V1_0(session), Some(id)) => {
-                    self.run_realm(session, vm, id, ram, host, &mut result);
-                }
-                (VmKind::Realm, Rmm::V2_0(session), Some(id)) => {
-                    self.run_realm(session, vm, id, ram, host, &mut result);
-                }
-                (VmKind::Realm, ..) => log::warn!("Realm {} is skipped", vm.name),
-                (VmKind::Normal, ..) => {
-                    log::error!("VM {}: plain VMs are not supported yet, skipped", vm.name);
-                }
-            }
-            finished.push(result);
-        }
-        finished
-    }
-
-    // Not inlined: one stack frame holds one dialect's Realm, not all.
-    #[inline(never)]
-    fn run_realm<B: Dialect>(
-        &self,
-        session: &Session<B>,
-        vm: &VmPlan,
-        id: VmId,
-        ram: &mut Ram,
-        host: &mut Host,
-        result: &mut Finished,
-    ) {
-        let rmm = session.rmm.sibling();
-        let life = Life {
-            boot: self.boot,
-            session,
-            rmm: &rmm,
-            vm,
-            id,
-        };
-        life.run(ram, host, result);
-        rmm.count(&mut result.calls);
-    }
+/// A VM's place in the plan.
+pub struct Place {
+    /// Its description.
+    pub plan: VmPlan,
+    /// The VM, or what became of it if it cannot run here.
+    pub vm: Result<Vm, Outcome>,
 }
 
-/// One Realm from its description to its end.
-struct Life<'a, B> {
-    boot: &'a BootInfo,
-    session: &'a Session<B>,
-    rmm: &'a B,
-    vm: &'a VmPlan,
-    id: VmId,
-}
-
-impl<'a, B: Dialect> Life<'a, B> {
-    fn run(&self, ram: &mut Ram, host: &mut Host, result: &mut Finished) {
-        result.outcome = Outcome::Crashed;
-        let name = &self.vm.name;
-        let Some(spec) = self.spec() else {
-            log::error!("Realm {name}: its description does not fit this hypervisor");
-            return;
-        };
-        if let Err(error) = spec.fits(self.session.books.offer.features) {
-            log::error!("Realm {name}: {error}");
-            return;
-        }
-        let Some(mut regions) = ram.lend::<Region>(Region::count(spec.ram)) else {
-            log::error!("Realm {name}: no RAM for its bookkeeping");
-            return;
-        };
-        if let Some(bench) = host.bench {
-            bench.memory(self.boot.image.whole().size() + ram.in_use());
-        }
-        match Realm::new(
-            self.rmm,
-            &self.session.books.ledger,
-            self.id,
-            spec,
-            regions.get(),
-        ) {
-            Ok(mut realm) => self.live(&mut realm, ram, host, result),
-            Err(error) => log::error!("Realm {name}: {error}"),
-        }
-        ram.take_back(regions);
-    }
-
-    /// Builds, runs and takes down, as often as the description allows.
-    fn live(&self, realm: &mut Realm<'a, B>, ram: &mut Ram, host: &mut Host, end: &mut Finished) {
-        let name = &self.vm.name;
-        let Some(mut page) = RunPage::new(ram) else {
-            log::error!("Realm {name}: no RAM for its run page");
-            return;
-        };
-        for life in 0..=self.vm.restarts {
-            let ended = match self.build(realm, ram, host) {
-                Some(ended) => ended,
-                None => {
-                    log::info!("Realm {name} runs");
-                    self.enter(realm, &mut page, ram, host, end)
-                }
+impl Machine {
+    /// The machine that `plan` describes; `None`, with a line in the log, if
+    /// there is no memory for its books.
+    pub fn new(
+        boot: BootInfo,
+        args: Args,
+        plan: Plan,
+        rmm: &'static Rmm,
+        mut ram: Ram,
+    ) -> Option<Self> {
+        let bench = args.bench.then(Bench::start);
+        let tasks: usize = plan.vms.iter().map(|vm| 1 + vm.vcpus as usize).sum();
+        let slots = ram.keep::<Slot>(tasks.max(1))?;
+        let slice = timer::frequency() * SLICE_MS / 1000;
+        let mut sched = Sched::new(slots, slice);
+        let bundle = boot.bundle.map(|bundle| bundle.base());
+        let mut vms = Vec::new();
+        vms.try_reserve_exact(plan.vms.len()).ok()?;
+        let mut next = TaskId::new(0);
+        for (plan, number) in plan.vms.iter().zip(1..) {
+            let mut maker = Maker {
+                rmm,
+                bundle: bundle?,
+                ram: &mut ram,
+                bench,
             };
-            log::info!("Realm {name}: {ended}");
-            end.outcome = ended.outcome();
-            self.take_down(realm, ram);
-            let again = life < self.vm.restarts;
-            if !(again && end.outcome == Outcome::Reset) {
-                break;
+            let vm = maker.make(plan, number, next);
+            next = next.plus(1 + plan.vcpus as u16);
+            if let Ok(vm) = &vm {
+                introduce(&mut sched, vm);
             }
-            log::info!("Realm {name} starts again");
+            vms.push(Place {
+                plan: plan.clone(),
+                vm,
+            });
         }
-        page.release(ram);
-        end.rim = self.rim(realm);
+        if let Some(bench) = bench {
+            bench.memory(boot.image.whole().size() + ram.in_use());
+        }
+        let ticks = |seconds: u64| seconds.saturating_mul(timer::frequency());
+        Some(Self {
+            live: vms.iter().filter(|place| place.vm.is_ok()).count().into(),
+            deadline: args.deadline.map_or(NEVER, ticks).into(),
+            boot,
+            args,
+            rmm,
+            ram: SharedRam::new(ram),
+            bench,
+            sched: Mutex::new(sched),
+            vms,
+        })
     }
 
-    /// Runs the Realm, which is built, to its end.
-    fn enter(
-        &self,
-        realm: &mut Realm<'a, B>,
-        page: &mut RunPage,
-        ram: &mut Ram,
-        host: &mut Host,
-        end: &mut Finished,
-    ) -> Ended {
-        let vm = self.vm;
-        if let Some(rec) = realm.rec(0) {
-            selftest::read_realm(&host.args, &self.session.books, rec);
-        }
-        page.clear();
-        let mut cpus = [vgic::Cpu::default()];
-        let policy = Policy {
-            ram: vm.memory,
-            shared_bit: vm_config::map::shared_bit(vm.ipa_bits),
-            vcpus: cpus.len(),
+    /// The VMs that can run.
+    pub fn vms(&self) -> impl Iterator<Item = &Vm> {
+        self.vms.iter().filter_map(|place| place.vm.as_ref().ok())
+    }
+
+    /// Runs `task` on this CPU until it leaves.
+    pub fn run(&'static self, local: &mut Local, task: TaskId) {
+        let Some((vm, vcpu)) = self.owner(task) else {
+            // No slot is started that belongs to nobody.
+            self.sched.lock().leave(local.number, Leave::Off);
+            return;
         };
-        let config = Config {
-            policy,
-            list_registers: self.session.list_registers(),
-            priority_bits: ich::priority_bits(),
+        let number = local.number;
+        let why = match vcpu.and_then(|index| Some((index, vm.vcpus.get(index)?))) {
+            Some((index, vcpu)) => vcpu.slice(&mut Turn {
+                machine: self,
+                local,
+                vm,
+                vcpu: index,
+            }),
+            None => vm.step(self),
         };
-        let mut board = Board::new(&mut cpus, config);
-        let mut services = Services::new(host);
-        let ended = Loop {
-            rmm: self.rmm,
-            realm,
-            board: &mut board,
-            services: &mut services,
-            interface: self.session.interface(),
-            page,
-            ram,
-        }
-        .run();
-        services.output.flush();
-        end.rim_reported = services.rim.or(end.rim_reported.take());
-        add(&mut end.exits, &board.counters);
-        ended
-    }
-
-    /// Builds the Realm; returns why it came to nothing.
-    fn build(&self, realm: &mut Realm<'_, B>, ram: &mut Ram, host: &mut Host) -> Option<Ended> {
-        let mut told = 0;
-        let mut before = 0;
-        loop {
-            let started = timer::now();
-            let step = realm.advance(ram, PAGES_PER_STEP);
-            if let (Some(bench), Ok(now)) = (host.bench, &step) {
-                let pages = now.done.saturating_sub(before);
-                if pages > 0 {
-                    bench.measured(timer::now() - started, pages);
-                }
-                before = now.done;
-            }
-            match step {
-                Ok(now) if now.ready => return None,
-                Ok(now) => {
-                    let quarters = 4 * now.done / now.total.max(1);
-                    if quarters > told && now.total >= TOLD_FROM {
-                        told = quarters;
-                        let (done, total) = (now.done >> 8, now.total >> 8);
-                        log::info!("Realm {}: {done} of {total} MiB are in", self.vm.name);
-                    }
-                }
-                Err(error) => {
-                    log::error!("Realm {}: {error}", self.vm.name);
-                    return Some(Ended::NotBuilt);
-                }
-            }
-            if host.is_late() {
-                return Some(Ended::Killed);
+        let again = self.sched.lock().leave(number, why);
+        if why == Leave::Off
+            && let Some(vcpu) = vcpu.and_then(|index| vm.vcpus.get(index))
+        {
+            match again {
+                true => vcpu.started_again(),
+                false => self.wake(vm.steward),
             }
         }
     }
 
-    fn take_down(&self, realm: &mut Realm<'_, B>, ram: &mut Ram) {
-        realm.stop();
-        let taken = realm.teardown(ram);
-        log::info!(
-            "Realm {}: {} granules came back, {} stay with the RMM",
-            self.vm.name,
-            taken.returned,
-            taken.kept
-        );
+    /// The VM that `task` belongs to, and the vCPU of it, unless it is the
+    /// steward.
+    fn owner(&self, task: TaskId) -> Option<(&Vm, Option<usize>)> {
+        self.vms().find_map(|vm| {
+            let offset = task.index().checked_sub(vm.steward.index())?;
+            match offset.checked_sub(1) {
+                None => Some((vm, None)),
+                Some(vcpu) => (vcpu < vm.vcpus.len()).then_some((vm, Some(vcpu))),
+            }
+        })
     }
 
-    fn rim(&self, realm: &Realm<'_, B>) -> Option<Rim> {
-        let bundle = Bundle {
+    /// Has a task look at its world again.
+    pub fn wake(&self, task: TaskId) {
+        let kicks = self.sched.lock().wake(task);
+        cpus::kick(kicks.without(cpu::number()));
+    }
+
+    /// Wakes those vCPUs of `vm` whose bits are set.
+    pub fn wake_vcpus(&self, vm: &Vm, vcpus: u64) {
+        let mut kicks = Kicks::NONE;
+        let mut sched = self.sched.lock();
+        for index in (0..vm.vcpus.len()).filter(|index| vcpus >> index & 1 != 0) {
+            kicks = kicks.and(sched.wake(vm.task(index)));
+        }
+        drop(sched);
+        cpus::kick(kicks.without(cpu::number()));
+    }
+
+    /// Lets a vCPU of `vm` run that is off.
+    pub fn start_vcpu(&self, vm: &Vm, index: usize) {
+        let kicks = self.sched.lock().start(vm.task(index));
+        cpus::kick(kicks.without(cpu::number()));
+    }
+
+    /// Whether a vCPU of `vm` is on.
+    pub fn any_alive(&self, vm: &Vm) -> bool {
+        let sched = self.sched.lock();
+        (0..vm.vcpus.len()).any(|index| sched.is_alive(vm.task(index)))
+    }
+
+    /// Takes all vCPUs of `vm` off; says whether none runs any more. Those that
+    /// do are called.
+    pub fn stop_vcpus(&self, vm: &Vm) -> bool {
+        let mut kicks = Kicks::NONE;
+        let mut sched = self.sched.lock();
+        for index in 0..vm.vcpus.len() {
+            if let Stopped::Running(cpu) = sched.stop(vm.task(index)) {
+                kicks = kicks.and(Kicks::one(cpu));
+            }
+        }
+        drop(sched);
+        cpus::kick(kicks);
+        kicks.is_none()
+    }
+
+    /// Gives what was typed to the VM that has the console.
+    pub fn feed(&self) {
+        if let Some(vm) = self.vms().next() {
+            let vcpus = vm.feed();
+            if vcpus != 0 {
+                self.wake_vcpus(vm, vcpus);
+            }
+        }
+    }
+
+    /// When the VMs' time is up.
+    pub fn deadline(&self) -> Option<u64> {
+        match self.deadline.load(Ordering::Relaxed) {
+            NEVER => None,
+            at => Some(at),
+        }
+    }
+
+    /// Ends all VMs if their time is up.
+    #[inline]
+    pub fn check_deadline(&self, now: u64) {
+        if now >= self.deadline.load(Ordering::Relaxed) {
+            self.deadline.store(NEVER, Ordering::Relaxed);
+            for vm in self.vms() {
+                vm.end(Ended::Killed);
+                self.wake(vm.steward);
+            }
+        }
+    }
+
+    /// A VM has ended for good.
+    pub fn one_is_over(&self) {
+        if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+            cpus::kick(Kicks::one(0));
+        }
+    }
+
+    /// Whether all VMs have ended.
+    pub fn is_over(&self) -> bool {
+        self.live.load(Ordering::Acquire) == 0
+    }
+
+    /// Ends the run.
+    pub fn finish(&self) -> ! {
+        finish::finish(self)
+    }
+
+    /// The bundle the VMs came in.
+    pub fn bundle(&self) -> Option<Bundle<'static>> {
+        Some(Bundle {
             base: self.boot.bundle?.base(),
-            bytes: phys::bundle(self.boot)?,
-        };
-        realm.rim(&bundle, &CpuSha256::new()).ok()
-    }
-
-    fn spec(&self) -> Option<RealmSpec> {
-        RealmSpec::of_plan(self.vm, self.id, self.boot.bundle?.base())
+            bytes: phys::bundle(&self.boot)?,
+        })
     }
 }
 
-fn add(exits: &mut Exits, more: &Counters) {
-    exits.sync += more.sync;
-    exits.irq += more.irq;
-    exits.fiq += more.fiq;
-    exits.psci += more.psci;
-    exits.ripas_change += more.ripas_change;
-    exits.host_call += more.host_call;
-    exits.serror += more.serror;
+/// Makes a VM's tasks known, and has its steward start with building.
+fn introduce(sched: &mut Sched<'_>, vm: &Vm) {
+    sched.add(vm.steward, Home::Any);
+    for index in 0..vm.vcpus.len() {
+        sched.add(vm.task(index), Home::Any);
+    }
+    // No CPU is at work yet that would have to be told.
+    let _ = sched.start(vm.steward);
 }

@@ -12,18 +12,20 @@ mod arch;
 mod bench;
 mod calls;
 mod console;
+mod cpus;
 mod finish;
-mod host;
+mod input;
+mod interrupts;
 mod machine;
 mod memory;
 mod output;
 mod panic;
 mod power;
 mod rmm;
-mod run;
 mod selftest;
 mod startup;
 mod sync;
+mod vm;
 
 use entry::BootInfo;
 
@@ -31,11 +33,12 @@ fn el2_main(boot: BootInfo) -> ! {
     let (platform, mut map) = startup::platform(&boot);
     let args = startup::arguments(&platform);
     let mut ram = startup::ram(&boot, &platform, &mut map);
-    let mut host = startup::host(&boot, &platform, &mut map, args);
-    let rmm = rmm::open(&platform, &mut ram);
-    selftest::run(&host.args, &rmm, &mut ram);
+    startup::interrupts(&platform, &mut map, &args);
+    let rmm = startup::rmm(&platform, &mut ram);
+    selftest::run(&args, rmm, &mut ram);
     let plan = startup::plan(&boot);
-    let machine = machine::Machine::new(&boot, plan, &rmm);
-    let results = machine.run(&mut ram, &mut host);
-    finish::finish(&host, &rmm, &results)
+    cpus::start(&platform, map.ttbr());
+    let machine = startup::machine(boot, args, plan, rmm, ram);
+    cpus::kick_others();
+    cpus::Local::new(machine, 0).work()
 }

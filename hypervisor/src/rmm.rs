@@ -3,6 +3,7 @@
 
 use core::sync::atomic::AtomicU16;
 
+use addr::GranuleAddr;
 use conduit::{Conduit, NOT_SUPPORTED, Regs};
 use platform::Platform;
 use realm::Ledger;
@@ -11,10 +12,10 @@ use realm::open::{Offer, Opened};
 use realm::v2_0::Host;
 use rmi::client::Rmi;
 
-use crate::arch::ich::{self, VirtualInterface};
-use crate::arch::{cpu, smc::SmcConduit};
+use crate::arch::{cpu, ich, smc::SmcConduit};
 use crate::calls::Calls;
 use crate::memory::{Ram, phys};
+use crate::vm::{Engines, Rec};
 
 /// SiP call of the embedded monitor: granules in the Realm PAS, by its tables.
 const REALM_PAS_COUNT: u32 = 0xc200_0001;
@@ -45,16 +46,25 @@ pub struct Books {
     pub ledger: Ledger<'static>,
 }
 
+/// Who counts calls of an RMM.
+pub trait Counter: Sync {
+    /// Adds the calls made to `calls`.
+    fn count(&self, calls: &mut Calls);
+}
+
 /// What the hypervisor needs of a dialect beside what a Realm's life needs.
-pub trait Dialect: Backend {
+pub trait Dialect: Backend + Counter + Send + 'static {
     /// Whether this host programs the virtual interface of the GIC.
     const PROGRAMS_GIC: bool;
 
-    /// The same RMM for a VM, which counts its calls anew.
+    /// The same RMM for a VM or a vCPU, which counts its calls anew.
     fn sibling(&self) -> Self;
+}
 
-    /// Adds the calls made to `calls`.
-    fn count(&self, calls: &mut Calls);
+impl Counter for Rmi<SmcConduit> {
+    fn count(&self, calls: &mut Calls) {
+        calls.add(self.calls().iter());
+    }
 }
 
 impl Dialect for Rmi<SmcConduit> {
@@ -63,7 +73,9 @@ impl Dialect for Rmi<SmcConduit> {
     fn sibling(&self) -> Self {
         Rmi::new(SmcConduit)
     }
+}
 
+impl Counter for Host<SmcConduit> {
     fn count(&self, calls: &mut Calls) {
         calls.add(self.calls().iter());
     }
@@ -75,25 +87,6 @@ impl Dialect for Host<SmcConduit> {
     fn sibling(&self) -> Self {
         Host::sibling(self)
     }
-
-    fn count(&self, calls: &mut Calls) {
-        calls.add(self.calls().iter());
-    }
-}
-
-impl<B: Dialect> Session<B> {
-    /// List registers that a REC has.
-    pub fn list_registers(&self) -> u8 {
-        match B::PROGRAMS_GIC {
-            true => ich::list_registers(),
-            false => self.books.offer.features.fields().gicv3_num_lrs + 1,
-        }
-    }
-
-    /// The virtual interface for one guest, if this host programs it.
-    pub fn interface(&self) -> Option<VirtualInterface> {
-        B::PROGRAMS_GIC.then(VirtualInterface::new)
-    }
 }
 
 impl Rmm {
@@ -103,6 +96,23 @@ impl Rmm {
             Self::V1_0(session) => Some(&session.books),
             Self::V2_0(session) => Some(&session.books),
             Self::None => None,
+        }
+    }
+
+    /// List registers that a vCPU has.
+    pub fn list_registers(&self) -> u8 {
+        match self {
+            Self::V1_0(session) => session.books.offer.features.fields().gicv3_num_lrs + 1,
+            Self::V2_0(_) | Self::None => ich::list_registers(),
+        }
+    }
+
+    /// What runs the REC at `rec`.
+    pub fn engine(&self, rec: GranuleAddr) -> Engines {
+        match self {
+            Self::V1_0(session) => Engines::V1_0(Rec::new(session.rmm.sibling(), rec)),
+            Self::V2_0(session) => Engines::V2_0(Rec::new(session.rmm.sibling(), rec)),
+            Self::None => Engines::None,
         }
     }
 

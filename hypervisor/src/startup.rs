@@ -8,14 +8,15 @@ use entry::BootInfo;
 use log::LevelFilter;
 use platform::Platform;
 use report::args::{Args, Verbosity};
+use spin::Once;
 use vm_config::Plan;
 
 use crate::arch::cpu;
-use crate::arch::gic::Gic;
 use crate::arch::mmu::{Map, Use};
-use crate::host::Host;
+use crate::machine::{MACHINE, Machine};
 use crate::memory::{Ram, phys};
-use crate::{console, power};
+use crate::rmm::{self, Rmm};
+use crate::{console, interrupts, power};
 
 /// Says why the run ends here, and ends it. There is no summary, so that whoever
 /// started the run sees that it is incomplete.
@@ -97,17 +98,35 @@ pub fn ram(boot: &BootInfo, platform: &Platform, map: &mut Map) -> Ram {
 }
 
 /// Sets up the interrupt controller and what the host wants of it.
-pub fn host(boot: &BootInfo, platform: &Platform, map: &mut Map, args: Args) -> Host {
+pub fn interrupts(platform: &Platform, map: &mut Map, args: &Args) {
     let gic = &platform.gic;
     let ranges = core::iter::once(&gic.distributor).chain(&gic.redistributors);
     for range in ranges {
         map.add(*range, Use::Device)
             .unwrap_or_else(|error| give_up("cannot map the GIC", error));
     }
-    let mut driver =
-        Gic::new(platform).unwrap_or_else(|error| give_up("cannot use the GIC", error));
-    Host::new(platform, &mut driver, args, boot.entered)
-        .unwrap_or_else(|error| give_up("cannot use the GIC", error))
+    interrupts::open(platform, args.interactive)
+        .unwrap_or_else(|error| give_up("cannot use the GIC", error));
+}
+
+/// Asks for an RMM.
+pub fn rmm(platform: &Platform, ram: &mut Ram) -> &'static Rmm {
+    static RMM: Once<Rmm> = Once::new();
+    RMM.call_once(|| rmm::open(platform, ram))
+}
+
+/// Puts the machine together.
+pub fn machine(
+    boot: BootInfo,
+    args: Args,
+    plan: Plan,
+    rmm: &'static Rmm,
+    ram: Ram,
+) -> &'static Machine {
+    match Machine::new(boot, args, plan, rmm, ram) {
+        Some(machine) => MACHINE.call_once(|| machine),
+        None => give_up("cannot run VMs", "no RAM for their books"),
+    }
 }
 
 /// Reads what is to run.

@@ -3,7 +3,7 @@
 
 use core::arch::asm;
 
-use aarch64_cpu::registers::{HCR_EL2, MPIDR_EL1, Readable};
+use aarch64_cpu::registers::{HCR_EL2, MPIDR_EL1, Readable, TPIDR_EL2};
 use arm_sysregs::el1::accessors::read_id_aa64pfr0_el1;
 
 /// Whether the CPU has the Realm Management Extension. Without it nothing
@@ -22,6 +22,13 @@ pub fn affinity() -> u64 {
     MPIDR_EL1.get() & 0xff_00ff_ffff
 }
 
+/// The dense number of this CPU, which its entry path was given: 0 for the CPU
+/// that booted.
+#[inline(always)]
+pub fn number() -> usize {
+    TPIDR_EL2.get() as usize
+}
+
 /// Waits until an interrupt is pending, masked or not.
 pub fn wait_for_interrupt() {
     // SAFETY: WFI changes no state; DSB completes the stores before it.
@@ -33,6 +40,13 @@ pub fn set_timer_compare(at: u64) {
     // SAFETY: the register holds a number that only the timer compares; the ISB
     // orders it before the write that enables the timer.
     unsafe { asm!("msr cnthp_cval_el2, {}", "isb", in(reg) at, options(nomem, nostack)) }
+}
+
+/// Makes what this CPU has stored visible before the interrupt that tells
+/// another of it.
+pub fn publish() {
+    // SAFETY: a barrier changes no state.
+    unsafe { asm!("dsb ishst", options(nostack)) }
 }
 
 /// Lets an SError reach its vector instead of staying pending.

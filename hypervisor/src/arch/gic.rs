@@ -1,30 +1,36 @@
 //! The physical GICv3, as far as a host needs it: a handful of interrupts of
-//! this CPU and the console's, acknowledged by polling.
+//! each CPU and the console's, acknowledged by polling, and the interrupt with
+//! which CPUs call each other.
 #![expect(unsafe_code, reason = "device memory of the interrupt controller")]
 
 use core::ptr::NonNull;
 
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
-use arm_gic::gicv3::{GicCpuInterface, GicError, GicV3};
+use arm_gic::gicv3::{GicCpuInterface, GicError, GicV3, SgiTarget, SgiTargetGroup};
 use arm_gic::{IntId, InterruptGroup, Trigger};
 use platform::Platform;
 use safe_mmio::UniqueMmioPointer;
 
+use super::cpu;
+
+/// The interrupt by which one CPU has another look at its work.
+pub const KICK: IntId = IntId::sgi(0);
+
 /// Lets every priority through: RMM and host share the mask, and an interrupt
-/// that it holds back ends no Realm's turn.
+/// that it holds back ends no guest's turn.
 const ALL_PRIORITIES: u8 = 0xff;
 const NON_SECURE_PRIORITY: u8 = 0xa0;
+/// Redistributors that are looked through for a CPU's.
+const FRAMES: usize = 512;
 
 /// The interrupt controller.
 pub struct Gic {
     driver: GicV3<'static>,
-    cpu: usize,
 }
 
 impl Gic {
-    /// Sets up distributor, the redistributor of this CPU and its interface.
-    /// The platform's registers are mapped as devices and belong to this driver
-    /// alone; the boot CPU's redistributor is the first.
+    /// Sets up the distributor. The platform's registers are mapped as devices
+    /// and belong to this driver alone.
     pub fn new(platform: &Platform) -> Result<Self, GicError> {
         let gicd = platform.gic.distributor.base().raw();
         let gicr = platform.gic.redistributors.first();
@@ -37,25 +43,61 @@ impl Gic {
         // mapped as a device, and makes one driver of it.
         let gicd = unsafe { UniqueMmioPointer::new(gicd) };
         GicCpuInterface::enable_system_register_el2(true);
-        // SAFETY: as above, for the redistributors.
-        let mut driver = unsafe { GicV3::new(gicd, gicr, 1) }?;
-        driver.setup(0);
-        GicCpuInterface::set_priority_mask(ALL_PRIORITIES);
-        Ok(Self { driver, cpu: 0 })
+        // SAFETY: as above, for the redistributors. No frame behind the last is
+        // touched: `frame` stops there.
+        let mut driver = unsafe { GicV3::new(gicd, gicr, FRAMES) }?;
+        driver.distributor().configure_default_settings();
+        Ok(Self { driver })
     }
 
-    /// Enables a level-triggered interrupt of this CPU or of the system.
-    pub fn enable(&mut self, intid: IntId) -> Result<(), GicError> {
-        let cpu = Some(self.cpu);
+    /// Sets up this CPU's interface and the interrupts of it that the host
+    /// wants, the kick besides. Every CPU calls it once.
+    pub fn set_up_cpu(&mut self, wanted: impl Iterator<Item = IntId>) -> Result<(), GicError> {
+        let frame = self.frame()?;
+        GicCpuInterface::enable_system_register_el2(true);
+        self.driver.init_cpu(frame);
         self.driver
-            .set_interrupt_priority(intid, cpu, NON_SECURE_PRIORITY)?;
-        self.driver.set_trigger(intid, cpu, Trigger::Level)?;
-        if !intid.is_private() {
-            self.driver
-                .distributor()
-                .set_routing(intid, Some(super::cpu::affinity()))?;
+            .redistributor(frame)?
+            .configure_default_settings();
+        GicCpuInterface::set_priority_mask(ALL_PRIORITIES);
+        for intid in wanted.filter(|intid| intid.is_private()) {
+            self.enable_private(frame, intid)?;
         }
-        self.driver.enable_interrupt(intid, cpu, true)
+        let mut own = self.driver.redistributor(frame)?;
+        own.set_interrupt_priority(KICK, NON_SECURE_PRIORITY)?;
+        own.enable_interrupt(KICK, true)?;
+        GicCpuInterface::enable_group1(true);
+        Ok(())
+    }
+
+    fn enable_private(&mut self, frame: usize, intid: IntId) -> Result<(), GicError> {
+        let mut own = self.driver.redistributor(frame)?;
+        own.set_interrupt_priority(intid, NON_SECURE_PRIORITY)?;
+        own.set_trigger(intid, Trigger::Level)?;
+        own.enable_interrupt(intid, true)
+    }
+
+    /// Enables a level-triggered interrupt of the system, for this CPU to take.
+    pub fn enable_shared(&mut self, intid: IntId) -> Result<(), GicError> {
+        let shared = self.driver.distributor();
+        shared.set_interrupt_priority(intid, NON_SECURE_PRIORITY)?;
+        shared.set_trigger(intid, Trigger::Level)?;
+        shared.set_routing(intid, Some(cpu::affinity()))?;
+        shared.enable_interrupt(intid, true)
+    }
+
+    /// The place of this CPU's redistributor: their order is not that of CPUs.
+    fn frame(&mut self) -> Result<usize, GicError> {
+        for frame in 0..FRAMES {
+            let typer = self.driver.gicr_typer(frame)?;
+            if typer.core_mpidr() == cpu::affinity() {
+                return Ok(frame);
+            }
+            if typer.last_redistributor() {
+                break;
+            }
+        }
+        Err(GicError::InvalidRedistributorIndex(cpu::number()))
     }
 }
 
@@ -69,4 +111,19 @@ pub fn acknowledge() -> Option<IntId> {
 #[inline]
 pub fn end(intid: IntId) {
     GicCpuInterface::end_interrupt(intid, InterruptGroup::Group1);
+}
+
+/// Interrupts the CPU of this affinity.
+pub fn kick(mpidr: u64) {
+    let [aff0, affinity1, affinity2, _, affinity3, ..] = mpidr.to_le_bytes();
+    // The list holds sixteen CPUs of one cluster.
+    let target = SgiTarget::List {
+        affinity3,
+        affinity2,
+        affinity1,
+        target_list: 1 << (aff0 & 0xf),
+    };
+    cpu::publish();
+    // An SGI's number is one that can be sent.
+    let _ = GicCpuInterface::send_sgi(KICK, target, SgiTargetGroup::CurrentGroup1);
 }

@@ -157,10 +157,15 @@ impl Map {
         }
     }
 
+    /// `TTBR0_EL2` for this map.
+    pub fn ttbr(&self) -> u64 {
+        let asid = if cpu::has_e2h() { ASID << 48 } else { 0 };
+        self.root.to_physical().0 as u64 | asid
+    }
+
     /// Replaces the early map by this one.
     pub fn activate(&self) {
-        let asid = if cpu::has_e2h() { ASID << 48 } else { 0 };
-        let ttbr = self.root.to_physical().0 as u64 | asid;
+        let ttbr = self.ttbr();
         // SAFETY: this map holds the image, its stack and the device tree at the
         // same addresses and with the same permissions as the early one; the
         // early map's entries have another ASID and go with the invalidation.

@@ -14,5 +14,5 @@ extern "C" fn suz_main(fdt: u64, image_base: u64, entered: u64) -> ! {
 // SAFETY: the symbol's name is unique to this image.
 #[unsafe(no_mangle)]
 extern "C" fn suz_secondary_main(cpu: u64) -> ! {
-    panic!("CPU {cpu} was started, but only the boot CPU runs guests")
+    crate::cpus::arrive(cpu as usize)
 }

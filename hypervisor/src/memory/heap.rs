@@ -11,9 +11,9 @@ use core::ptr::{NonNull, null_mut};
 use addr::PhysRange;
 use buddy_system_allocator::Heap;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
-struct Lists(Mutex<Heap<24>>);
+struct Lists(Mutex<Heap<24>, { rank::HEAP }>);
 
 #[global_allocator]
 static HEAP: Lists = Lists(Mutex::new(Heap::empty()));

@@ -5,5 +5,5 @@ pub mod phys;
 mod ram;
 mod run_page;
 
-pub use ram::Ram;
+pub use ram::{Ram, SharedRam};
 pub use run_page::RunPage;

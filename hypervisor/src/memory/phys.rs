@@ -55,6 +55,20 @@ pub unsafe fn zeroed<T: FromBytes>(range: PhysRange) -> &'static mut [T] {
     unsafe { core::slice::from_raw_parts_mut(first, count) }
 }
 
+/// Cleans a value to the point of coherency, for a CPU that will read it with
+/// its caches off.
+pub fn clean<T>(value: &T) {
+    let first = &raw const *value as u64;
+    let end = first + size_of::<T>() as u64;
+    // The smallest line there can be: a larger one is cleaned more than once.
+    for at in (first & !15..end).step_by(16) {
+        // SAFETY: cleaning changes no memory.
+        unsafe { asm!("dc cvac, {}", in(reg) at, options(nostack)) };
+    }
+    // SAFETY: a barrier changes no state.
+    unsafe { asm!("dsb sy", options(nostack)) };
+}
+
 /// Zeroes a granule that the caller owns.
 ///
 /// # Safety

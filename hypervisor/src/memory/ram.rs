@@ -6,8 +6,6 @@
 //! by one or in runs, merging again.
 #![expect(unsafe_code, reason = "frames become memory")]
 
-use core::marker::PhantomData;
-
 use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
 use buddy_system_allocator::FrameAllocator;
 use heapless::Vec;
@@ -16,6 +14,7 @@ use realm::{Granules, Memory, Undelegated};
 use zerocopy::FromBytes;
 
 use super::{heap, phys};
+use crate::sync::{Mutex, rank};
 
 /// Bytes for the frame allocator's lists.
 const HEAP_SIZE: u64 = 1 << 20;
@@ -116,28 +115,43 @@ impl Ram {
 
     /// Takes RAM for `count` values of type `T` for good, zeroed.
     pub fn table<T: FromBytes>(&mut self, count: usize) -> Option<&'static mut [T]> {
-        let bytes = (count * size_of::<T>()) as u64;
-        let granules = bytes.div_ceil(GRANULE_SIZE).max(1) as usize;
-        let run = granules.next_power_of_two();
-        let base = self.take(run)?;
-        if run > granules {
-            let rest = base.checked_add(granules as u64)?;
-            self.give(rest, run - granules);
-        }
-        let range = PhysRange::with_size(base.address(), granules as u64 * GRANULE_SIZE).ok()?;
+        let bytes = count * size_of::<T>();
+        let base = self.take_bytes(bytes)?;
+        let size = (bytes as u64)
+            .next_multiple_of(GRANULE_SIZE)
+            .max(GRANULE_SIZE);
+        let range = PhysRange::with_size(base.address(), size).ok()?;
         // SAFETY: just taken and never given back; page aligned.
         let table = unsafe { phys::zeroed::<T>(range) };
         table.get_mut(..count)
     }
 
-    /// Zeroes granules that the caller has taken.
-    pub fn zero(&mut self, base: GranuleAddr, count: usize) {
-        for n in 0..count as u64 {
-            if let Some(page) = base.checked_add(n) {
-                // SAFETY: the caller has taken them and not delegated them.
-                unsafe { phys::zero_granule(page) };
-            }
+    /// Takes RAM for `len` values of type `T` for good, in their default state.
+    /// They must need no drop.
+    pub fn keep<T: Default>(&mut self, len: usize) -> Option<&'static mut [T]> {
+        const { assert!(!core::mem::needs_drop::<T>()) };
+        let base = self.take_bytes(len * size_of::<T>())?;
+        let first = base.raw() as *mut T;
+        for n in 0..len {
+            // SAFETY: within the run just taken, page aligned, the caller's alone.
+            let place = unsafe { first.add(n) };
+            // SAFETY: as above.
+            unsafe { place.write(T::default()) };
         }
+        // SAFETY: `len` values were written there, in memory that is never given
+        // back.
+        Some(unsafe { core::slice::from_raw_parts_mut(first, len) })
+    }
+
+    /// Takes as many granules as hold `bytes`.
+    fn take_bytes(&mut self, bytes: usize) -> Option<GranuleAddr> {
+        let granules = bytes.div_ceil(GRANULE_SIZE as usize).max(1);
+        let run = granules.next_power_of_two();
+        let base = self.take(run)?;
+        if run > granules {
+            self.give(base.checked_add(granules as u64)?, run - granules);
+        }
+        Some(base)
     }
 }
 
@@ -172,7 +186,7 @@ impl Memory for Ram {
 
     fn alloc_zeroed(&mut self, count: usize) -> Option<Granules<Undelegated>> {
         let run = self.alloc(count)?;
-        self.zero(run.base(), count);
+        zero(&run);
         Some(run)
     }
 
@@ -201,50 +215,65 @@ impl Memory for Ram {
     }
 }
 
-/// Memory that [`Ram::lend`] gave: values of type `T`.
-#[must_use = "memory that is not taken back is lost"]
-pub struct Lent<T> {
-    base: GranuleAddr,
-    granules: usize,
-    len: usize,
-    values: PhantomData<T>,
-}
-
-impl<T> Lent<T> {
-    /// The values.
-    pub fn get(&mut self) -> &mut [T] {
-        let first = self.base.raw() as *mut T;
-        // SAFETY: `Ram::lend` wrote `len` values there, in memory that is this
-        // value's alone until it is taken back.
-        unsafe { core::slice::from_raw_parts_mut(first, self.len) }
+/// Zeroes granules that were just taken.
+fn zero(run: &Granules<Undelegated>) {
+    for page in (0..run.count()).filter_map(|n| run.get(n)) {
+        // SAFETY: an undelegated run is its holder's alone.
+        unsafe { phys::zero_granule(page) };
     }
 }
 
-impl Ram {
-    /// Lends RAM for `len` values of type `T` in their default state. They must
-    /// need no drop.
-    pub fn lend<T: Default>(&mut self, len: usize) -> Option<Lent<T>> {
-        const { assert!(!core::mem::needs_drop::<T>()) };
-        let bytes = (len * size_of::<T>()) as u64;
-        let granules = bytes.div_ceil(GRANULE_SIZE).max(1) as usize;
-        let granules = granules.next_power_of_two();
-        let base = self.take(granules)?;
-        for n in 0..len {
-            // SAFETY: within the run just taken, page aligned, the caller's alone.
-            let place = unsafe { (base.raw() as *mut T).add(n) };
-            // SAFETY: as above.
-            unsafe { place.write(T::default()) };
-        }
-        Some(Lent {
-            base,
-            granules,
-            len,
-            values: PhantomData,
-        })
+static RAM: Mutex<Option<Ram>, { rank::RAM }> = Mutex::new(None);
+
+/// The machine's RAM, shared by all CPUs: each call takes the lock for itself,
+/// and contents are written without it.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedRam(());
+
+impl SharedRam {
+    /// Shares `ram`.
+    pub fn new(ram: Ram) -> Self {
+        *RAM.lock() = Some(ram);
+        Self(())
     }
 
-    /// Takes memory back.
-    pub fn take_back<T>(&mut self, lent: Lent<T>) {
-        self.give(lent.base, lent.granules);
+    /// Acts on the free frames, which no other CPU does meanwhile.
+    pub fn with<R>(self, act: impl FnOnce(&mut Ram) -> R) -> Option<R> {
+        RAM.lock().as_mut().map(act)
+    }
+}
+
+impl Memory for SharedRam {
+    fn alloc(&mut self, count: usize) -> Option<Granules<Undelegated>> {
+        self.with(|ram| ram.alloc(count))?
+    }
+
+    fn alloc_zeroed(&mut self, count: usize) -> Option<Granules<Undelegated>> {
+        let run = self.alloc(count)?;
+        zero(&run);
+        Some(run)
+    }
+
+    fn free(&mut self, granules: Granules<Undelegated>) {
+        self.with(|ram| ram.free(granules));
+    }
+
+    fn set_aside(&mut self, granules: Granules<Undelegated>) {
+        self.with(|ram| ram.set_aside(granules));
+    }
+
+    fn write(&mut self, page: GranuleAddr, bytes: &[u8; GRANULE_SIZE as usize]) {
+        // SAFETY: as for `Ram`.
+        unsafe { phys::write_granule(page, bytes) };
+    }
+
+    fn put(&mut self, page: GranuleAddr, index: usize, word: u64) {
+        // SAFETY: as for `Ram`.
+        unsafe { phys::write_word(page, index, word) };
+    }
+
+    fn get(&self, page: GranuleAddr, index: usize) -> u64 {
+        // SAFETY: as for `Ram`.
+        unsafe { phys::read_word(page, index) }
     }
 }

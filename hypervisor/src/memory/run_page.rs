@@ -38,9 +38,4 @@ impl RunPage {
     pub fn clear(&mut self) {
         *self.get() = RecRun::default();
     }
-
-    /// Gives the page back.
-    pub fn release(self, ram: &mut Ram) {
-        ram.give(self.granule, 1);
-    }
 }

@@ -178,9 +178,11 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Whether something changed for a virtual CPU that may be running.
-    pub fn wants_attention(&self, vcpu: usize) -> bool {
-        self.vgic.needs_load(vcpu)
+    /// The virtual CPUs, but for `own`, that have an interrupt to look at since
+    /// the last call, a bit for each. They may be running, or waiting.
+    #[inline(always)]
+    pub fn attention(&mut self, own: usize) -> u64 {
+        self.vgic.take_attention(own)
     }
 
     /// Whether a virtual CPU that waits since `exit` has an interrupt to take at

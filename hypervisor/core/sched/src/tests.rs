@@ -2,7 +2,7 @@
 
 mod walk;
 
-use crate::order::{Held, Rank};
+use crate::order::{Held, rank};
 use crate::*;
 
 const SLICE: u64 = 100;
@@ -176,10 +176,10 @@ fn stopping_takes_a_task_out_of_every_state() {
 
 #[test]
 fn locks_are_taken_inwards_only() {
-    let tables = Held::NONE.with(Rank::Tables).unwrap();
-    let both = tables.with(Rank::Ram).unwrap();
-    assert_eq!(both.with(Rank::Devices), None, "ram comes after devices");
-    assert_eq!(tables.with(Rank::Tables), None, "of two VMs, one at a time");
-    assert_eq!(both.without(Rank::Tables).without(Rank::Ram), Held::NONE);
-    assert!(both.without(Rank::Ram).with(Rank::Devices).is_some());
+    let tables = Held::NONE.with(rank::TABLES).unwrap();
+    let both = tables.with(rank::RAM).unwrap();
+    assert_eq!(both.with(rank::DEVICES), None, "ram comes after devices");
+    assert_eq!(tables.with(rank::TABLES), None, "of two VMs, one at a time");
+    assert_eq!(both.without(rank::TABLES).without(rank::RAM), Held::NONE);
+    assert!(both.without(rank::RAM).with(rank::DEVICES).is_some());
 }

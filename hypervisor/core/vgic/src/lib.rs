@@ -104,6 +104,8 @@ pub struct Vgic<'a> {
     groups: u32,
     list_registers: usize,
     priority_mask: u8,
+    /// Virtual CPUs that something was changed for, a bit for each.
+    attention: u64,
 }
 
 impl<'a> Vgic<'a> {
@@ -126,6 +128,7 @@ impl<'a> Vgic<'a> {
             groups: 0,
             list_registers: usize::from(config.list_registers).clamp(1, MAX_LIST_REGISTERS),
             priority_mask: (0xff00 >> bits) as u8,
+            attention: 0,
         }
     }
 
@@ -148,6 +151,19 @@ impl<'a> Vgic<'a> {
             };
         }
         self.groups = 0;
+        self.attention = 0;
+    }
+
+    /// The virtual CPUs, but for `own`, that have something new to look at since
+    /// the last call, a bit for each: they may be running, or waiting.
+    #[inline]
+    pub fn take_attention(&mut self, own: usize) -> u64 {
+        let attention = self.attention;
+        if attention == 0 {
+            return 0;
+        }
+        self.attention = 0;
+        attention & !bit(own)
     }
 
     /// Sets the levels of a virtual CPU's timer interrupts.
@@ -173,6 +189,7 @@ impl<'a> Vgic<'a> {
             let bit = 1 << intid;
             cpu.private.set_lines(bit, if level { bit } else { 0 });
             cpu.changed = true;
+            self.attention |= self::bit(vcpu);
         }
     }
 
@@ -204,6 +221,7 @@ impl<'a> Vgic<'a> {
         for index in [route.target, route.holder] {
             if let Some(cpu) = self.cpus.get_mut(usize::from(index)) {
                 cpu.changed = true;
+                self.attention |= bit(usize::from(index));
             }
         }
     }
@@ -212,6 +230,16 @@ impl<'a> Vgic<'a> {
         for cpu in self.cpus.iter_mut() {
             cpu.changed = true;
         }
+        self.attention = bit(self.cpus.len()).wrapping_sub(1);
+    }
+}
+
+/// A virtual CPU's bit among those that have something to look at.
+#[inline]
+const fn bit(vcpu: usize) -> u64 {
+    match vcpu < 64 {
+        true => 1 << vcpu,
+        false => 0,
     }
 }
 

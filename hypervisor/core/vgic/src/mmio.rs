@@ -144,6 +144,7 @@ impl Vgic<'_> {
             _ => {}
         }
         cpu.changed = true;
+        self.attention |= crate::bit(index);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Software-generated interrupts (IHI0069 12.2.20, `ICC_SGI1R_EL1`).
 
-use crate::Vgic;
+use crate::{Vgic, bit};
 
 const IRM: u64 = 1 << 40;
 const RANGE: u64 = 0xf << 44;
@@ -16,6 +16,7 @@ impl Vgic<'_> {
                 if index != from {
                     cpu.private.raise(mask, group_one);
                     cpu.changed = true;
+                    self.attention |= bit(index);
                 }
             }
             return;
@@ -33,6 +34,7 @@ impl Vgic<'_> {
             if let Some(cpu) = self.cpus.get_mut(target) {
                 cpu.private.raise(mask, group_one);
                 cpu.changed = true;
+                self.attention |= bit(target);
             }
         }
     }

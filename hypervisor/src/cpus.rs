@@ -1,0 +1,205 @@
+//! The physical CPUs: how the others are started, and what each does for ever.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use conduit::{Conduit, Regs};
+use entry::{MAX_CPUS, SecondaryBoot};
+use heapless::Vec;
+use platform::{Platform, PsciConduit};
+use rsi::psci;
+use sched::{Kicks, Pick};
+use spin::Once;
+
+use crate::arch::smc::SmcConduit;
+use crate::arch::{cpu, gic, timer};
+use crate::interrupts::{self, Taken};
+use crate::machine::{MACHINE, Machine};
+use crate::memory::phys;
+
+/// Seconds that a CPU has to come up.
+const PATIENCE: u64 = 5;
+
+/// The CPUs by their dense numbers.
+static CPUS: Once<Vec<u64, MAX_CPUS>> = Once::new();
+/// What each of them starts with, at its own number.
+static BOOTS: Once<[SecondaryBoot; MAX_CPUS]> = Once::new();
+/// The CPUs that are up, a bit for each.
+static UP: AtomicU32 = AtomicU32::new(1);
+
+/// Starts the CPUs of the platform, as far as this image has stacks for them,
+/// and waits until they are up. One that does not come stays away, with a line
+/// that says so.
+pub fn start(platform: &Platform, ttbr: u64) {
+    let own = cpu::affinity();
+    let others = platform.cpus.iter().map(|cpu| cpu.mpidr);
+    let others = others.filter(|mpidr| *mpidr != own);
+    let all: Vec<u64, MAX_CPUS> = core::iter::once(own).chain(others).take(MAX_CPUS).collect();
+    if platform.cpus.len() > MAX_CPUS {
+        let left = platform.cpus.len() - MAX_CPUS;
+        log::warn!("{left} CPUs stay off: this image has stacks for {MAX_CPUS}");
+    }
+    let all = CPUS.call_once(|| all);
+    if all.len() > 1 && platform.psci.conduit != PsciConduit::Smc {
+        log::warn!("PSCI is called by HVC, which EL2 cannot: one CPU it is");
+        return;
+    }
+    let boots = BOOTS.call_once(|| {
+        core::array::from_fn(|number| SecondaryBoot {
+            ttbr,
+            stack_top: entry::stack_top(number).raw(),
+            cpu: number as u64,
+        })
+    });
+    let mut expected = 1;
+    for ((number, mpidr), boot) in all.iter().enumerate().zip(boots).skip(1) {
+        phys::clean(boot);
+        let context = &raw const *boot as u64;
+        let entry = entry::secondary_entry().raw();
+        let call = Regs::call(psci::CPU_ON_64, &[*mpidr, entry, context]);
+        let Regs([answer, ..]) = SmcConduit.call(call);
+        match answer {
+            0 => expected |= 1 << number,
+            code => log::error!(
+                "CPU {number} (MPIDR {mpidr:#x}) stays off: PSCI CPU_ON gave {}",
+                code as i64
+            ),
+        }
+    }
+    wait_for(expected);
+}
+
+/// Waits for CPUs that were told to start.
+fn wait_for(expected: u32) {
+    let deadline = timer::now() + PATIENCE * timer::frequency();
+    while UP.load(Ordering::Acquire) & expected != expected {
+        if timer::now() > deadline {
+            let missing = expected & !UP.load(Ordering::Acquire);
+            for number in (0..MAX_CPUS).filter(|number| missing >> number & 1 != 0) {
+                log::error!("CPU {number} was started and did not come up in {PATIENCE} s");
+            }
+            break;
+        }
+        core::hint::spin_loop();
+    }
+    log::info!("{} CPUs are up", count());
+}
+
+/// How many CPUs are up.
+pub fn count() -> u32 {
+    UP.load(Ordering::Acquire).count_ones()
+}
+
+/// The dense numbers of the CPUs that are up.
+pub fn up() -> impl Iterator<Item = usize> {
+    let up = UP.load(Ordering::Acquire);
+    (0..MAX_CPUS).filter(move |number| up >> number & 1 != 0)
+}
+
+/// Where a CPU that has been started goes on.
+pub fn arrive(number: usize) -> ! {
+    cpu::unmask_serror();
+    if let Err(error) = interrupts::open_cpu() {
+        log::error!("CPU {number} stays idle: {error}");
+        cpu::park();
+    }
+    UP.fetch_or(1 << number, Ordering::Release);
+    loop {
+        if let Some(machine) = MACHINE.get() {
+            Local::new(machine, number).work();
+        }
+        cpu::wait_for_interrupt();
+        let _ = interrupts::take();
+    }
+}
+
+/// Interrupts these CPUs.
+pub fn kick(kicks: Kicks) {
+    let Some(cpus) = CPUS.get() else {
+        return;
+    };
+    for mpidr in kicks.iter().filter_map(|number| cpus.get(number)) {
+        gic::kick(*mpidr);
+    }
+}
+
+/// Interrupts all CPUs but this one.
+pub fn kick_others() {
+    let own = cpu::number();
+    for number in up().filter(|number| *number != own) {
+        kick(Kicks::one(number));
+    }
+}
+
+/// What one CPU keeps for itself while it works.
+pub struct Local {
+    /// Its dense number.
+    pub number: usize,
+    machine: &'static Machine,
+    /// When its timer rings.
+    armed: Option<u64>,
+}
+
+impl Local {
+    /// The state of CPU `number`, whose timer is off.
+    pub fn new(machine: &'static Machine, number: usize) -> Self {
+        machine.sched.lock().online(number);
+        Self {
+            number,
+            machine,
+            armed: None,
+        }
+    }
+
+    /// Runs tasks, and sleeps while there are none.
+    pub fn work(mut self) -> ! {
+        loop {
+            self.machine.check_deadline(timer::now());
+            let (pick, kicks) = self.machine.sched.lock().pick(self.number, timer::now());
+            kick(kicks.without(self.number));
+            match pick {
+                Pick::Run { task, timer } => {
+                    self.arm(timer);
+                    self.machine.run(&mut self, task);
+                }
+                Pick::Idle { timer } => self.idle(timer),
+            }
+        }
+    }
+
+    fn idle(&mut self, timer: Option<u64>) {
+        if self.number == 0 && self.machine.is_over() {
+            self.machine.finish();
+        }
+        self.arm(timer);
+        cpu::wait_for_interrupt();
+        if self.take_interrupts().input {
+            self.machine.feed();
+        }
+    }
+
+    /// Has the timer ring at `until`, or when the VMs' time is up if that is
+    /// earlier.
+    pub fn arm(&mut self, until: Option<u64>) {
+        let at = match (until, self.machine.deadline()) {
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (one, other) => one.or(other),
+        };
+        if at != self.armed {
+            match at {
+                Some(at) => timer::arm(at),
+                None => timer::disarm(),
+            }
+            self.armed = at;
+        }
+    }
+
+    /// Takes the pending interrupts.
+    #[inline]
+    pub fn take_interrupts(&mut self) -> Taken {
+        let taken = interrupts::take();
+        if taken.timer {
+            self.armed = None;
+        }
+        taken
+    }
+}

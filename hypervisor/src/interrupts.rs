@@ -1,0 +1,130 @@
+//! The physical interrupts that the host takes.
+
+use arm_gic::IntId;
+use arm_gic::gicv3::GicError;
+use platform::Platform;
+use spin::Once;
+
+use crate::arch::gic::{self, Gic};
+use crate::arch::timer;
+use crate::sync::{Mutex, rank};
+use crate::{console, input};
+
+/// Interrupts taken in one go: a line that never falls is left pending after a
+/// while, which costs the guest time but not the host its grip.
+const AT_ONCE: usize = 32;
+
+/// The interrupts by number.
+#[derive(Clone, Copy, Debug)]
+struct Lines {
+    /// This CPU's EL2 timer.
+    timer: Option<IntId>,
+    /// The console's input.
+    uart: Option<IntId>,
+    /// What ends a guest's turn: its timers, which are the CPU's while it runs,
+    /// and the maintenance interrupt of its virtual CPU interface. Without them
+    /// at the GIC its ticks would end no turn.
+    of_guests: [Option<IntId>; 3],
+}
+
+static LINES: Once<Lines> = Once::new();
+static GIC: Mutex<Option<Gic>, { rank::GIC }> = Mutex::new(None);
+
+/// Takes the interrupt controller into service, for the CPU that boots.
+pub fn open(platform: &Platform, interactive: bool) -> Result<(), GicError> {
+    let timers = platform.timer;
+    let uart = platform.uart.intid.and_then(intid);
+    let lines = LINES.call_once(|| Lines {
+        timer: intid(timers.hyp_physical),
+        uart: uart.filter(|_| interactive),
+        of_guests: [
+            intid(timers.physical),
+            intid(timers.virtual_),
+            platform.gic.maintenance_intid.and_then(intid),
+        ],
+    });
+    *GIC.lock() = Some(Gic::new(platform)?);
+    open_cpu()?;
+    if let Some(uart) = lines.uart {
+        with_gic(|gic| gic.enable_shared(uart))?;
+        console::set_input_interrupt(true);
+    }
+    Ok(())
+}
+
+/// Sets up the interrupts of this CPU, once [`open`] has been called.
+pub fn open_cpu() -> Result<(), GicError> {
+    let lines = LINES.get();
+    let wanted = lines.into_iter().flat_map(|lines| {
+        let own = core::iter::once(lines.timer);
+        own.chain(lines.of_guests).flatten()
+    });
+    with_gic(|gic| gic.set_up_cpu(wanted))
+}
+
+fn with_gic(act: impl FnOnce(&mut Gic) -> Result<(), GicError>) -> Result<(), GicError> {
+    match GIC.lock().as_mut() {
+        Some(gic) => act(gic),
+        None => Ok(()),
+    }
+}
+
+/// What was among the interrupts taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Taken {
+    /// This CPU's timer.
+    pub timer: bool,
+    /// A call of another CPU.
+    pub kick: bool,
+    /// Something on the console.
+    pub input: bool,
+}
+
+impl Taken {
+    /// Whether only interrupts of the guest were there.
+    #[inline]
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Takes the pending interrupts of this CPU.
+#[inline]
+pub fn take() -> Taken {
+    let mut taken = Taken::default();
+    for _ in 0..AT_ONCE {
+        let Some(intid) = gic::acknowledge() else {
+            break;
+        };
+        note(intid, &mut taken);
+        gic::end(intid);
+    }
+    taken
+}
+
+fn note(intid: IntId, taken: &mut Taken) {
+    let Some(lines) = LINES.get() else {
+        return;
+    };
+    if intid == gic::KICK {
+        taken.kick = true;
+    } else if Some(intid) == lines.timer {
+        // Level-triggered: it must fall before it is ended.
+        timer::disarm();
+        taken.timer = true;
+    } else if Some(intid) == lines.uart {
+        input::receive();
+        taken.input = true;
+    }
+}
+
+/// A private or shared interrupt by its number.
+fn intid(number: u32) -> Option<IntId> {
+    match number {
+        16..32 => Some(IntId::ppi(number - 16)),
+        32..1020 => Some(IntId::spi(number - 32)),
+        1056..1120 => Some(IntId::eppi(number - 1056)),
+        4096..5120 => Some(IntId::espi(number - 4096)),
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! How a VM ends.
+
+use core::fmt;
+
+use realm::{Fault, RealmError};
+use report::summary::Outcome;
+use rmi::client::RmiError;
+use vcpu::Stop;
+
+/// How a VM ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Of its own.
+    Stopped(Stop),
+    /// The deadline came.
+    Killed,
+    /// It could not be built.
+    NotBuilt,
+    /// The RMM did not enter it.
+    NotEntered(RmiError),
+    /// It touched what nobody can provide.
+    Fault(Fault),
+    /// It turned its last vCPU off.
+    NoCpuLeft,
+}
+
+impl Ended {
+    /// The word for the summary.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Stopped(Stop::Off) => Outcome::Off,
+            Self::Stopped(Stop::Reset) => Outcome::Reset,
+            Self::Killed => Outcome::Killed,
+            _ => Outcome::Crashed,
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped(stop) => stop.fmt(f),
+            Self::Killed => f.write_str("killed, for its time is up"),
+            Self::NotBuilt => f.write_str("it was not built"),
+            Self::NotEntered(error) => write!(f, "stopped, for REC_ENTER gave {error}"),
+            Self::Fault(fault) => write!(f, "stopped: {fault}"),
+            Self::NoCpuLeft => f.write_str("stopped, for it has turned its last vCPU off"),
+        }
+    }
+}
+
+impl From<RealmError> for Ended {
+    fn from(error: RealmError) -> Self {
+        Self::Fault(Fault::Failed(error))
+    }
+}

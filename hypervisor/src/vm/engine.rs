@@ -1,0 +1,92 @@
+//! What runs a vCPU: `REC_ENTER` in one of the dialects of RMI.
+
+use addr::GranuleAddr;
+use rmi::client::{Rmi, RmiError};
+
+use crate::arch::ich::VirtualInterface;
+use crate::arch::smc::SmcConduit;
+use crate::calls::Calls;
+use crate::memory::RunPage;
+use crate::rmm::{Counter, Dialect};
+
+/// How a vCPU is entered. Between `attach` and `detach` this CPU's registers are
+/// the vCPU's as far as they outlast an exit.
+pub trait Engine {
+    /// Brings the vCPU's registers into this CPU.
+    fn attach(&mut self);
+
+    /// Takes them out of it.
+    fn detach(&mut self);
+
+    /// Runs the vCPU until it exits.
+    fn enter(&mut self, page: &mut RunPage) -> Result<(), RmiError>;
+}
+
+/// A REC.
+#[derive(Debug)]
+pub struct Rec<B> {
+    /// Counts this vCPU's calls.
+    rmm: B,
+    granule: GranuleAddr,
+    /// Its interrupts, where not the RMM but this host puts them into the CPU.
+    interface: VirtualInterface,
+}
+
+impl<B: Dialect> Rec<B> {
+    /// The REC at `granule`.
+    pub fn new(rmm: B, granule: GranuleAddr) -> Self {
+        Self {
+            rmm,
+            granule,
+            interface: VirtualInterface::new(),
+        }
+    }
+}
+
+impl<B: Dialect> Engine for Rec<B> {
+    fn attach(&mut self) {
+        if B::PROGRAMS_GIC {
+            self.interface.attach();
+        }
+    }
+
+    fn detach(&mut self) {
+        if B::PROGRAMS_GIC {
+            self.interface.detach();
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, page: &mut RunPage) -> Result<(), RmiError> {
+        // The constant keeps all of it out of the loop of RMI 1.0.
+        if B::PROGRAMS_GIC {
+            self.interface.load(&page.get().enter);
+        }
+        self.rmm.enter(self.granule, page.granule())?;
+        if B::PROGRAMS_GIC {
+            self.interface.save(&mut page.get().exit);
+        }
+        Ok(())
+    }
+}
+
+/// What runs a vCPU, by kind.
+pub enum Engines {
+    /// Nothing yet.
+    None,
+    /// A REC, by RMI 1.0.
+    V1_0(Rec<Rmi<SmcConduit>>),
+    /// A REC, by RMI 2.0.
+    V2_0(Rec<realm::v2_0::Host<SmcConduit>>),
+}
+
+impl Engines {
+    /// Adds the calls made to `calls`.
+    pub fn count(&self, calls: &mut Calls) {
+        match self {
+            Self::None => {}
+            Self::V1_0(rec) => rec.rmm.count(calls),
+            Self::V2_0(rec) => rec.rmm.count(calls),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! From the description of a VM to the VM, which is not built yet.
+
+use addr::PhysAddr;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use devices::{Board, Config};
+use realm::{Realm, RealmSpec, Region, VmId};
+use report::summary::Outcome;
+use sched::TaskId;
+use vcpu::Policy;
+use vm_config::{VmKind, VmPlan};
+
+use super::{Devices, Guest, GuestLock, Life, Outlet, Vcpu, Vm};
+use crate::arch::ich;
+use crate::bench::Bench;
+use crate::memory::{Ram, RunPage};
+use crate::rmm::{Counter, Dialect, Rmm, Session};
+use crate::sync::Mutex;
+
+/// What VMs are made of.
+pub struct Maker<'m> {
+    /// The RMM.
+    pub rmm: &'static Rmm,
+    /// Where the bundle lies.
+    pub bundle: PhysAddr,
+    /// Where their memory comes from.
+    pub ram: &'m mut Ram,
+    /// Counts, if asked for.
+    pub bench: Option<Bench>,
+}
+
+/// A VM's memory, and who counts the calls made for it.
+type Made = (Box<dyn Guest>, &'static dyn Counter);
+
+impl Maker<'_> {
+    /// The VM of `plan`, the `number`th of the machine. If this machine cannot
+    /// run it, a line in the log says why.
+    pub fn make(&mut self, plan: &VmPlan, number: u16, steward: TaskId) -> Result<Vm, Outcome> {
+        let name = &plan.name;
+        let made = match (plan.kind, self.rmm) {
+            (VmKind::Realm, Rmm::V1_0(session)) => self.realm(session, plan, number),
+            (VmKind::Realm, Rmm::V2_0(session)) => self.realm(session, plan, number),
+            (VmKind::Realm, Rmm::None) => {
+                log::warn!("Realm {name} is skipped");
+                return Err(Outcome::Skipped);
+            }
+            (VmKind::Normal, _) => {
+                log::error!("VM {name}: plain VMs are not supported yet, skipped");
+                return Err(Outcome::Skipped);
+            }
+        };
+        let (guest, calls) = made.ok_or(Outcome::Crashed)?;
+        let Some((vcpus, board)) = self.vcpus(plan) else {
+            log::error!("VM {name}: no RAM for its vCPUs");
+            return Err(Outcome::Crashed);
+        };
+        Ok(Vm {
+            plan: plan.clone(),
+            steward,
+            guest: GuestLock::new(guest),
+            devices: Mutex::new(Devices {
+                board,
+                outlet: Outlet::new(self.bench),
+            }),
+            vcpus,
+            life: Mutex::new(Life::new(plan.restarts)),
+            calls: Some(calls),
+            end: Mutex::new(None),
+            ending: false.into(),
+        })
+    }
+
+    fn realm<B: Dialect>(
+        &mut self,
+        session: &'static Session<B>,
+        plan: &VmPlan,
+        number: u16,
+    ) -> Option<Made> {
+        let name = &plan.name;
+        let id = VmId::new(number)?;
+        let Some(spec) = RealmSpec::of_plan(plan, id, self.bundle) else {
+            log::error!("Realm {name}: its description does not fit this hypervisor");
+            return None;
+        };
+        let fits = spec.fits(session.books.offer.features);
+        fits.inspect_err(|error| log::error!("Realm {name}: {error}"))
+            .ok()?;
+        let Some(regions) = self.ram.keep::<Region>(Region::count(spec.ram)) else {
+            log::error!("Realm {name}: no RAM for its bookkeeping");
+            return None;
+        };
+        let rmm: &'static B = Box::leak(Box::new(session.rmm.sibling()));
+        let realm = Realm::new(rmm, &session.books.ledger, id, spec, regions);
+        let realm = realm
+            .inspect_err(|error| log::error!("Realm {name}: {error}"))
+            .ok()?;
+        Some((Box::new(realm), rmm))
+    }
+
+    fn vcpus(&mut self, plan: &VmPlan) -> Option<(Vec<Vcpu>, Board<'static>)> {
+        let count = plan.vcpus as usize;
+        let mut vcpus = Vec::new();
+        vcpus.try_reserve_exact(count).ok()?;
+        for _ in 0..count {
+            vcpus.push(Vcpu::new(RunPage::new(self.ram)?));
+        }
+        let policy = Policy {
+            ram: plan.memory,
+            shared_bit: vm_config::map::shared_bit(plan.ipa_bits),
+            vcpus: count,
+        };
+        let config = Config {
+            policy,
+            list_registers: self.rmm.list_registers(),
+            priority_bits: ich::priority_bits(),
+        };
+        let cpus = self.ram.keep::<vgic::Cpu>(count)?;
+        Some((vcpus, Board::new(cpus, config)))
+    }
+}

@@ -1,0 +1,168 @@
+//! A virtual machine: its memory, its devices, its vCPUs and its course of life.
+//!
+//! A VM is shared by all CPUs. Each part has a lock of its own (`docs/unsafe.md`):
+//! the steward's [`Life`], each [`Vcpu`], memory, devices.
+
+mod ended;
+mod engine;
+mod guest;
+mod make;
+mod steward;
+mod vcpu;
+
+pub use ended::Ended;
+pub use engine::{Engines, Rec};
+pub use guest::Guest;
+pub use make::Maker;
+pub use steward::Life;
+pub use vcpu::{Turn, Vcpu};
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use ::vcpu::Counters;
+use devices::{Board, Request};
+use rmi::v1_0::RecRun;
+use sched::TaskId;
+use vm_config::VmPlan;
+
+use crate::bench::Bench;
+use crate::input;
+use crate::output::Output;
+use crate::rmm::Counter;
+use crate::sync::{Guard, Mutex, rank};
+
+/// A virtual machine.
+pub struct Vm {
+    /// Its description.
+    pub plan: VmPlan,
+    /// Its steward's task; those of its vCPUs follow.
+    pub steward: TaskId,
+    /// Its memory.
+    pub guest: GuestLock,
+    /// Its devices.
+    pub devices: Mutex<Devices, { rank::DEVICES }>,
+    /// Its vCPUs.
+    pub vcpus: Vec<Vcpu>,
+    /// Its course of life.
+    pub life: Mutex<Life, { rank::LIFE }>,
+    /// Counts the calls that belong to no vCPU of it.
+    pub calls: Option<&'static dyn Counter>,
+    /// Why it is to end, once it is.
+    end: Mutex<Option<Ended>, { rank::END }>,
+    ending: AtomicBool,
+}
+
+/// A VM's memory behind its lock.
+pub struct GuestLock(Mutex<Box<dyn Guest>, { rank::TABLES }>);
+
+impl GuestLock {
+    fn new(guest: Box<dyn Guest>) -> Self {
+        Self(Mutex::new(guest))
+    }
+
+    /// The memory.
+    pub fn lock(&self) -> Guard<'_, Box<dyn Guest>, { rank::TABLES }> {
+        self.0.lock()
+    }
+}
+
+/// What a VM's exits go to.
+pub struct Devices {
+    /// Interrupt controller and UART.
+    pub board: Board<'static>,
+    /// Where output goes.
+    pub outlet: Outlet,
+}
+
+impl Devices {
+    /// Takes in an exit, and does what devices can do about it.
+    #[inline(always)]
+    pub fn exited(&mut self, vcpu: usize, run: &mut RecRun) -> Request {
+        self.board.after_exit(vcpu, run, &mut self.outlet)
+    }
+
+    /// The exits so far.
+    pub fn counters(&self) -> &Counters {
+        &self.board.counters
+    }
+}
+
+/// What a guest wants of the host's console, and what it reports.
+pub struct Outlet {
+    /// Its console output.
+    pub output: Output,
+    /// The RIM it reported.
+    pub rim: Option<heapless::Vec<u8, 64>>,
+    bench: Option<Bench>,
+}
+
+impl Outlet {
+    fn new(bench: Option<Bench>) -> Self {
+        Self {
+            output: Output::new(bench),
+            rim: None,
+            bench,
+        }
+    }
+}
+
+impl devices::Host for Outlet {
+    #[inline]
+    fn write(&mut self, byte: u8) {
+        self.output.put(byte);
+    }
+
+    fn read(&mut self) -> Option<u8> {
+        input::take()
+    }
+
+    fn mark(&mut self, number: u64) {
+        if let Some(bench) = self.bench {
+            bench.mark(number);
+        }
+    }
+
+    fn rim(&mut self, rim: &[u8]) {
+        self.rim = heapless::Vec::from_slice(rim).ok();
+    }
+}
+
+impl Vm {
+    /// The task of vCPU `index`.
+    pub fn task(&self, index: usize) -> TaskId {
+        self.steward.plus(1 + index as u16)
+    }
+
+    /// Whether its vCPUs are to leave it.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Begins another life.
+    fn again(&self) {
+        self.ending.store(false, Ordering::Release);
+    }
+
+    /// Ends it; the first reason counts. The steward sees to the rest, once it
+    /// is woken.
+    pub fn end(&self, why: Ended) {
+        self.end.lock().get_or_insert(why);
+        self.ending.store(true, Ordering::Release);
+    }
+
+    /// Gives its UART what came in, as far as it has room; returns the vCPUs that
+    /// are to be told.
+    pub fn feed(&self) -> u64 {
+        let mut devices = self.devices.lock();
+        while let Some(byte) = input::peek() {
+            if !devices.board.receive(byte) {
+                break;
+            }
+            input::take();
+        }
+        devices.board.attention(usize::MAX)
+    }
+}

@@ -1,0 +1,216 @@
+//! A VM's steward: the task that builds the VM, watches over it, takes it down,
+//! and builds it again if it is to restart.
+//!
+//! Each step is short, so that VMs come up beside each other and beside those
+//! that run; only taking down is done in one go.
+
+use heapless::Vec;
+use realm::Progress;
+use realm::rim::Rim;
+use report::summary::{Exits, Outcome};
+use sched::Leave;
+use vm_config::VmKind;
+
+use super::{Ended, Vm};
+use crate::arch::timer;
+use crate::calls::Calls;
+use crate::machine::Machine;
+use crate::selftest;
+
+/// Pages copied into a VM in one step.
+const PAGES_PER_STEP: usize = 512;
+
+/// Pages from which on a VM's images take long enough to tell of progress.
+const TOLD_FROM: u64 = 1024;
+
+/// Where a VM is in its course of life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Build,
+    Run,
+    TakeDown,
+    Over,
+}
+
+/// A VM's course of life, and what is to be said of it at the end.
+pub struct Life {
+    stage: Stage,
+    /// Restarts that are left.
+    restarts: u32,
+    /// Quarters of the images of which was told.
+    told: u64,
+    /// Pages that were in after the last step.
+    before: u64,
+    /// How the last life ended.
+    pub outcome: Outcome,
+    /// The RIM by the host's own books.
+    pub rim: Option<Rim>,
+    /// The RIM as the payload reported it.
+    pub rim_reported: Option<Vec<u8, 64>>,
+    /// Calls that vCPUs of earlier lives made.
+    pub calls: Calls,
+}
+
+impl Life {
+    /// A life that begins with building.
+    pub fn new(restarts: u32) -> Self {
+        Self {
+            stage: Stage::Build,
+            restarts,
+            told: 0,
+            before: 0,
+            outcome: Outcome::Crashed,
+            rim: None,
+            rim_reported: None,
+            calls: Calls::default(),
+        }
+    }
+}
+
+impl Vm {
+    /// What it is called in the log.
+    fn kind(&self) -> &'static str {
+        match self.plan.kind {
+            VmKind::Realm => "Realm",
+            VmKind::Normal => "VM",
+        }
+    }
+
+    /// Takes one step of its life.
+    pub fn step(&'static self, machine: &'static Machine) -> Leave {
+        let life = &mut *self.life.lock();
+        match life.stage {
+            Stage::Build => self.build(life, machine),
+            Stage::Run => self.watch(life, machine),
+            Stage::TakeDown => self.take_down(life, machine),
+            Stage::Over => Leave::Off,
+        }
+    }
+
+    fn build(&self, life: &mut Life, machine: &'static Machine) -> Leave {
+        let started = timer::now();
+        let step = self.guest.lock().advance(machine.ram, PAGES_PER_STEP);
+        match step {
+            Ok(now) => {
+                self.note_progress(life, machine, started, now);
+                if now.ready && !self.is_ending() {
+                    return self.begin(life, machine);
+                }
+            }
+            Err(error) => {
+                log::error!("{} {}: {error}", self.kind(), self.plan.name);
+                self.end(Ended::NotBuilt);
+            }
+        }
+        if self.is_ending() {
+            life.stage = Stage::TakeDown;
+        }
+        Leave::Yield
+    }
+
+    fn note_progress(&self, life: &mut Life, machine: &Machine, started: u64, now: Progress) {
+        let pages = now.done.saturating_sub(life.before);
+        if let Some(bench) = machine.bench
+            && pages > 0
+        {
+            bench.measured(timer::now() - started, pages);
+        }
+        life.before = now.done;
+        let quarters = 4 * now.done / now.total.max(1);
+        if !now.ready && quarters > life.told && now.total >= TOLD_FROM {
+            life.told = quarters;
+            let (done, total) = (now.done >> 8, now.total >> 8);
+            let (kind, name) = (self.kind(), &self.plan.name);
+            log::info!("{kind} {name}: {done} of {total} MiB are in");
+        }
+    }
+
+    /// Lets its first vCPU run.
+    fn begin(&self, life: &mut Life, machine: &'static Machine) -> Leave {
+        self.devices.lock().board.reset();
+        for (index, vcpu) in self.vcpus.iter().enumerate() {
+            let Some(rec) = self.guest.lock().rec(index as u32) else {
+                continue;
+            };
+            if let Some(books) = machine.rmm.books() {
+                selftest::read_realm(&machine.args, books, rec);
+            }
+            vcpu.begin(machine.rmm.engine(rec));
+        }
+        log::info!("{} {} runs", self.kind(), self.plan.name);
+        life.stage = Stage::Run;
+        machine.start_vcpu(self, 0);
+        Leave::Wait { until: None }
+    }
+
+    /// Waits for the end, and then until no vCPU runs any more.
+    fn watch(&self, life: &mut Life, machine: &Machine) -> Leave {
+        if !self.is_ending() {
+            if machine.any_alive(self) {
+                return Leave::Wait { until: None };
+            }
+            self.end(Ended::NoCpuLeft);
+        }
+        if !machine.stop_vcpus(self) {
+            // The last of them wakes the steward when it has left.
+            return Leave::Wait { until: None };
+        }
+        life.stage = Stage::TakeDown;
+        Leave::Yield
+    }
+
+    fn take_down(&self, life: &mut Life, machine: &Machine) -> Leave {
+        let (kind, name) = (self.kind(), &self.plan.name);
+        let ended = self.end.lock().take().unwrap_or(Ended::NotBuilt);
+        self.settle(life);
+        log::info!("{kind} {name}: {ended}");
+        life.outcome = ended.outcome();
+        let taken = self.guest.lock().take_down(machine.ram);
+        log::info!(
+            "{kind} {name}: {} granules came back, {} stay with the RMM",
+            taken.returned,
+            taken.kept
+        );
+        if life.outcome == Outcome::Reset && life.restarts > 0 {
+            life.restarts -= 1;
+            life.stage = Stage::Build;
+            life.told = 0;
+            life.before = 0;
+            self.again();
+            log::info!("{kind} {name} starts again");
+            return Leave::Yield;
+        }
+        life.stage = Stage::Over;
+        life.rim = machine
+            .bundle()
+            .and_then(|bundle| self.guest.lock().rim(&bundle));
+        machine.one_is_over();
+        Leave::Off
+    }
+
+    /// Takes note of what its devices and vCPUs leave behind.
+    fn settle(&self, life: &mut Life) {
+        let mut devices = self.devices.lock();
+        devices.outlet.output.flush();
+        let reported = devices.outlet.rim.take();
+        drop(devices);
+        life.rim_reported = reported.or(life.rim_reported.take());
+        for vcpu in &self.vcpus {
+            vcpu.end(&mut life.calls);
+        }
+    }
+
+    /// Its exits so far.
+    pub fn exits(&self) -> Exits {
+        let counted = *self.devices.lock().counters();
+        Exits {
+            sync: counted.sync,
+            irq: counted.irq,
+            fiq: counted.fiq,
+            psci: counted.psci,
+            ripas_change: counted.ripas_change,
+            host_call: counted.host_call,
+            serror: counted.serror,
+        }
+    }
+}

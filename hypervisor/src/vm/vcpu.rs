@@ -1,0 +1,279 @@
+//! A virtual CPU: its page, what runs it, and its slices of a physical one.
+
+use devices::Request;
+use realm::{Fault, RipasAnswer};
+use rmi::client::{PsciAnswer, RmiError};
+use rmi::rtt::Ripas;
+use sched::{Leave, Review};
+use vcpu::enter;
+
+use super::engine::{Engine, Engines};
+use super::{Ended, Vm};
+use crate::arch::timer;
+use crate::calls::Calls;
+use crate::cpus::{self, Local};
+use crate::input;
+use crate::machine::Machine;
+use crate::memory::RunPage;
+use crate::sync::{Mutex, rank};
+
+/// A virtual CPU. Whoever runs it holds its lock for the whole slice.
+pub struct Vcpu(Mutex<Body, { rank::VCPU }>);
+
+/// What a vCPU is made of.
+struct Body {
+    /// The page it is entered with.
+    page: RunPage,
+    /// What runs it.
+    engine: Engines,
+    /// It waits for an interrupt, and its last exit says until when at most.
+    waits: bool,
+    /// It was started while it was going off: it may turn out to be off.
+    tentative: bool,
+}
+
+impl Vcpu {
+    /// A vCPU that runs nothing.
+    pub fn new(page: RunPage) -> Self {
+        Self(Mutex::new(Body {
+            page,
+            engine: Engines::None,
+            waits: false,
+            tentative: false,
+        }))
+    }
+
+    /// Gives it a new life, run by `engine`.
+    pub fn begin(&self, engine: Engines) {
+        let mut body = self.0.lock();
+        body.page.clear();
+        body.engine = engine;
+        body.waits = false;
+        body.tentative = false;
+    }
+
+    /// Ends its life; the calls made in it are added to `calls`.
+    pub fn end(&self, calls: &mut Calls) {
+        let mut body = self.0.lock();
+        body.engine.count(calls);
+        body.engine = Engines::None;
+    }
+
+    /// Notes that it was started while it was going off.
+    pub fn started_again(&self) {
+        self.0.lock().tentative = true;
+    }
+
+    /// Runs it until it leaves its CPU, and says why it does.
+    pub fn slice(&self, turn: &mut Turn<'_>) -> Leave {
+        let body = &mut *self.0.lock();
+        if body.waits {
+            if let Some(leave) = turn.still_waits(&mut body.page) {
+                return leave;
+            }
+            body.waits = false;
+        }
+        let page = &mut body.page;
+        let left = match &mut body.engine {
+            Engines::None => Err(Ended::NotBuilt),
+            Engines::V1_0(rec) => turn.run(rec, page),
+            Engines::V2_0(rec) => turn.run(rec, page),
+        };
+        let tentative = core::mem::take(&mut body.tentative);
+        match left {
+            Ok(leave) => {
+                body.waits = matches!(leave, Leave::Wait { .. });
+                leave
+            }
+            // Not runnable: the start that met it on its way off was none.
+            Err(Ended::NotEntered(RmiError::Rec)) if tentative => Leave::Off,
+            Err(ended) => {
+                turn.vm.end(ended);
+                Leave::Off
+            }
+        }
+    }
+}
+
+/// A vCPU's turn on a physical CPU.
+pub struct Turn<'t> {
+    /// The machine.
+    pub machine: &'static Machine,
+    /// The CPU.
+    pub local: &'t mut Local,
+    /// The VM.
+    pub vm: &'static Vm,
+    /// The vCPU.
+    pub vcpu: usize,
+}
+
+/// Whether the loop goes on.
+type Step = Result<Option<Leave>, Ended>;
+
+impl Turn<'_> {
+    /// Enters the vCPU until there is nothing for it to do.
+    #[inline(never)]
+    fn run<E: Engine>(&mut self, engine: &mut E, page: &mut RunPage) -> Result<Leave, Ended> {
+        engine.attach();
+        let left = self.turns(engine, page);
+        engine.detach();
+        left
+    }
+
+    #[inline(always)]
+    fn turns<E: Engine>(&mut self, engine: &mut E, page: &mut RunPage) -> Result<Leave, Ended> {
+        let vcpu = self.vcpu;
+        let bench = self.machine.bench;
+        let mut devices = self.vm.devices.lock();
+        loop {
+            devices.board.before_enter(vcpu, &mut page.get().enter);
+            let attention = devices.board.attention(vcpu);
+            drop(devices);
+            if attention != 0 {
+                self.alert(attention);
+            }
+            engine.enter(page).map_err(Ended::NotEntered)?;
+            let run = page.get();
+            if let Some(bench) = bench {
+                bench.exited(&run.exit);
+            }
+            devices = self.vm.devices.lock();
+            match devices.exited(vcpu, run) {
+                Request::Resume => {}
+                // Most interrupts are the guest's own and need nothing more.
+                Request::Interrupted => {
+                    let taken = self.local.take_interrupts();
+                    if !taken.is_nothing() || !input::is_empty() {
+                        drop(devices);
+                        if let Some(leave) = self.look_up()? {
+                            return Ok(leave);
+                        }
+                        devices = self.vm.devices.lock();
+                    }
+                }
+                request => {
+                    drop(devices);
+                    if let Some(leave) = self.perform(request, page)? {
+                        return Ok(leave);
+                    }
+                    devices = self.vm.devices.lock();
+                }
+            }
+        }
+    }
+
+    /// Does what devices cannot.
+    fn perform(&mut self, request: Request, page: &mut RunPage) -> Step {
+        match request {
+            Request::Resume | Request::Interrupted => Ok(None),
+            Request::Populate(ipa) => self.populate(ipa),
+            Request::Share(ipa) => self.share(ipa, page),
+            Request::Wait => Ok(self.still_waits(page)),
+            Request::ConvertRipas { base, top, value } => {
+                let answer = match Ripas::from_raw(value.into()) {
+                    Some(ripas) => self.convert((base, top), ripas)?,
+                    None => RipasAnswer::Reject,
+                };
+                if answer == RipasAnswer::Reject {
+                    enter::reject_ripas(&mut page.get().enter);
+                }
+                Ok(None)
+            }
+            Request::CpuOff => Ok(Some(Leave::Off)),
+            Request::CpuOn { target } => self.cpu_on(target),
+            Request::AffinityInfo { target } => {
+                self.psci_complete(target, PsciAnswer::Success)?;
+                Ok(None)
+            }
+            Request::Stop(stop) => Err(Ended::Stopped(stop)),
+        }
+    }
+
+    /// Looks at what is going on beside this guest.
+    #[cold]
+    fn look_up(&mut self) -> Step {
+        let now = timer::now();
+        self.machine.feed();
+        self.machine.check_deadline(now);
+        if self.vm.is_ending() {
+            return Ok(Some(Leave::Off));
+        }
+        let (review, kicks) = self.machine.sched.lock().review(self.local.number, now);
+        cpus::kick(kicks.without(self.local.number));
+        match review {
+            Review::Go { timer } => {
+                self.local.arm(timer);
+                Ok(None)
+            }
+            Review::Preempt => Ok(Some(Leave::Yield)),
+        }
+    }
+
+    /// Has other vCPUs of the VM look at their interrupts.
+    #[cold]
+    fn alert(&self, vcpus: u64) {
+        self.machine.wake_vcpus(self.vm, vcpus);
+    }
+
+    /// Why the vCPU, which waits for an interrupt, leaves its CPU; nothing if
+    /// there is one for it.
+    fn still_waits(&mut self, page: &mut RunPage) -> Option<Leave> {
+        if self.vm.is_ending() {
+            return Some(Leave::Off);
+        }
+        if !input::is_empty() {
+            self.machine.feed();
+        }
+        let exit = &page.get().exit;
+        let mut devices = self.vm.devices.lock();
+        if devices.board.wakes(self.vcpu, exit, timer::now()) {
+            return None;
+        }
+        devices.outlet.output.flush();
+        let until = vcpu::timer::next(exit);
+        Some(Leave::Wait { until })
+    }
+
+    fn populate(&mut self, ipa: addr::Ipa) -> Step {
+        let pages = self.vm.guest.lock().populate(self.machine.ram, ipa);
+        let pages = pages.map_err(Ended::Fault)?;
+        if let Some(bench) = self.machine.bench {
+            bench.populated(pages);
+        }
+        Ok(None)
+    }
+
+    fn share(&mut self, ipa: addr::Ipa, page: &mut RunPage) -> Step {
+        let shared = self.vm.guest.lock().share(self.machine.ram, ipa);
+        match shared {
+            Ok(_) => Ok(None),
+            Err(Fault::NotShared(_)) => {
+                enter::inject_sea(&mut page.get().enter);
+                Ok(None)
+            }
+            Err(fault) => Err(Ended::Fault(fault)),
+        }
+    }
+
+    fn convert(
+        &mut self,
+        range: (addr::Ipa, addr::Ipa),
+        ripas: Ripas,
+    ) -> Result<RipasAnswer, Ended> {
+        let (ram, vcpu) = (self.machine.ram, self.vcpu as u32);
+        Ok(self.vm.guest.lock().convert(ram, vcpu, range, ripas)?)
+    }
+
+    /// Turns another vCPU on. The RMM has the last word, so that one that is on
+    /// already is told of the start as well: it notices when it goes off.
+    fn cpu_on(&mut self, target: usize) -> Step {
+        self.psci_complete(target, PsciAnswer::Success)?;
+        self.machine.start_vcpu(self.vm, target);
+        Ok(None)
+    }
+
+    fn psci_complete(&mut self, target: usize, answer: PsciAnswer) -> Result<(), Ended> {
+        let mut guest = self.vm.guest.lock();
+        Ok(guest.psci_complete(self.vcpu as u32, target as u32, answer)?)
+    }
+}
