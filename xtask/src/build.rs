@@ -45,6 +45,11 @@ pub const CONTRACT: Program<'_> = Program {
     package: "contract-payload",
     bin: "contract-payload",
 };
+/// The contract's scenarios of many CPUs, for the hypervisor's place.
+pub const CROWD: Program<'_> = Program {
+    package: "contract-payload",
+    bin: "crowd-payload",
+};
 
 /// A payload of `tests/guests`.
 pub const fn guest(bin: &str) -> Program<'_> {

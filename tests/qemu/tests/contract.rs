@@ -1,59 +1,60 @@
-//! The table of RMI cases against the R-EL2 image, from an EL2 payload that is
-//! booted in the hypervisor's place.
+//! The table of RMI cases and the scenarios of many CPUs against the R-EL2 image,
+//! from EL2 payloads that are booted in the hypervisor's place.
 
 use std::time::Duration;
 
-use xtask::board::{Board, Clock, HYPERVISOR_BASE, Start};
+use qemu_tests::{Dialect, in_both_dialects};
 use xtask::build::{self, Program};
-use xtask::cmd::run::embedded_firmware;
-use xtask::session::{self, Input, Output, Plan};
-use xtask::summary::Nonce;
-use xtask::{image, provision};
+use xtask::cmd::run::{boot_in_place, embedded_firmware_speaking};
 
-const PAYLOAD: Program<'_> = Program {
-    package: "contract-payload",
-    bin: "contract-payload",
-};
-
-/// Boots the payload and returns what it said.
-fn serial_log() -> String {
-    let payload = build::flat(PAYLOAD).unwrap();
-    let composed = image::compose(&payload, &[]).unwrap();
-    let plan = Plan {
-        board: Board {
-            start: Start::Realms {
-                flash: embedded_firmware().unwrap(),
-                image: build::store_unique("contract", "img", &composed).unwrap(),
-                base: HYPERVISOR_BASE,
-                jump: None,
-                carrier: build::store("carrier", b"carries the command line\n").unwrap(),
-            },
-            cpus: 1,
-            ram_mib: 3072,
-            clock: Clock::Host,
-            bootargs: String::new(),
-            device_tree: None,
-        },
-        nonce: Nonce::draw().unwrap(),
-        deadline: Some(Duration::from_secs(180)),
-        output: Output::Quiet,
-        input: Input::None,
-    };
-    session::boot(&provision::qemu().unwrap(), &plan)
+/// Boots a payload and returns what it said.
+fn serial_log(payload: Program<'_>, dialect: Dialect, cpus: u32) -> String {
+    let flash = embedded_firmware_speaking(dialect).unwrap();
+    boot_in_place(payload, flash, cpus, Duration::from_secs(180))
         .unwrap()
         .log
 }
 
-#[test]
-fn every_case_of_the_contract_holds_on_the_r_el2_image() {
-    let log = serial_log();
+/// Expects that everything planned has passed, and so many at least.
+fn expect_all_passed(log: &str, least: usize) {
     let planned = log.lines().find_map(|line| line.strip_prefix("1.."));
-    let planned: usize = planned.expect(&log).trim().parse().unwrap();
+    let planned: usize = planned.expect(log).trim().parse().unwrap();
     let passed = log.lines().filter(|line| line.starts_with("ok ")).count();
     let complaints: Vec<_> = log
         .lines()
         .filter(|line| line.starts_with("not ok") || line.starts_with('#') || line.contains("Bail"))
         .collect();
-    assert!(planned > 50, "only {planned} cases");
-    assert_eq!(passed, planned, "{complaints:#?}");
+    assert!(planned >= least, "only {planned} are planned");
+    assert_eq!(passed, planned, "{complaints:#?}\n{log}");
+}
+
+#[test]
+fn every_case_of_the_contract_holds_on_the_r_el2_image() {
+    expect_all_passed(&serial_log(build::CONTRACT, Dialect::V1_0, 1), 50);
+}
+
+fn gather(dialect: Dialect, cpus: u32) {
+    let log = serial_log(build::CROWD, dialect, cpus);
+    assert!(log.contains(&format!("# {cpus} CPUs")), "{log}");
+    expect_all_passed(&log, 10);
+    let left = "granules that are still Realm's: 0";
+    assert!(log.contains(left), "{log}");
+}
+
+fn two_cpus_call_the_rmm_at_once(dialect: Dialect) {
+    gather(dialect, 2);
+}
+
+fn four_cpus_call_the_rmm_at_once(dialect: Dialect) {
+    gather(dialect, 4);
+}
+
+fn eight_cpus_call_the_rmm_at_once(dialect: Dialect) {
+    gather(dialect, 8);
+}
+
+in_both_dialects! {
+    two_cpus_call_the_rmm_at_once
+    four_cpus_call_the_rmm_at_once
+    eight_cpus_call_the_rmm_at_once
 }

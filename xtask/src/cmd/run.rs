@@ -210,26 +210,24 @@ fn qemu(rme: bool) -> Result<Qemu> {
     Ok(qemu)
 }
 
-/// Boots a program in the hypervisor's place, on the embedded firmware or on
-/// another, and waits until it powers off.
+/// Boots a program in the hypervisor's place, on a flash image and so many CPUs,
+/// and waits until it powers off.
 pub fn boot_in_place(
     program: build::Program<'_>,
-    firmware: Option<PathBuf>,
+    flash: PathBuf,
+    cpus: u32,
     deadline: Duration,
 ) -> Result<Outcome> {
-    let flat = build::flat(program)?;
+    let image = image::compose(&build::flat(program)?, &[])?;
     let board = Board {
         start: Start::Realms {
-            flash: match firmware {
-                Some(file) => file,
-                None => embedded_firmware()?,
-            },
-            image: build::store_unique(program.bin, "img", &flat.bytes)?,
+            flash,
+            image: build::store_unique(program.bin, "img", &image)?,
             base: HYPERVISOR_BASE,
             jump: None,
             carrier: carrier()?,
         },
-        cpus: 1,
+        cpus,
         ram_mib: RAM_MIB,
         clock: Clock::Host,
         bootargs: String::new(),

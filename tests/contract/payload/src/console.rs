@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "device registers by address")]
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const DR: u64 = 0x00;
 const FR: u64 = 0x18;
@@ -25,8 +26,21 @@ pub unsafe fn open(base: u64) {
     BASE.store(base, Ordering::Relaxed);
 }
 
+/// Whether a CPU prints a line.
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line; those of other CPUs come before it or after it.
+pub fn line(text: fmt::Arguments<'_>) {
+    while BUSY.swap(true, Ordering::Acquire) {
+        spin_loop();
+    }
+    // Without a console there is nobody to tell.
+    let _ = writeln!(Console, "{text}");
+    BUSY.store(false, Ordering::Release);
+}
+
 /// The console.
-pub struct Console;
+struct Console;
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -49,7 +63,7 @@ fn put(base: u64, byte: u8) {
     let data = (base + DR) as *mut u32;
     // SAFETY: condition 1 of `open`, which has set the base.
     while unsafe { flags.read_volatile() } & FR_TXFF != 0 {
-        core::hint::spin_loop();
+        spin_loop();
     }
     // SAFETY: as above.
     unsafe { data.write_volatile(u32::from(byte)) };
@@ -58,9 +72,5 @@ fn put(base: u64, byte: u8) {
 /// Prints a line.
 #[macro_export]
 macro_rules! println {
-    ($($arg:tt)*) => {{
-        use core::fmt::Write as _;
-        // Without a console there is nobody to tell.
-        let _ = writeln!($crate::console::Console, $($arg)*);
-    }};
+    ($($arg:tt)*) => { $crate::console::line(format_args!($($arg)*)) };
 }

@@ -1,5 +1,5 @@
-//! What the cases need of the machine beside memory: SMC, the UART's mapping,
-//! exception vectors, power-off.
+//! What the payloads need of the machine beside memory: SMC, the UART's mapping,
+//! exception vectors, power-off, the names that the entry path calls.
 #![expect(unsafe_code, reason = "SMC, vectors, and one entry of the early map")]
 
 use core::arch::{asm, global_asm};
@@ -52,16 +52,20 @@ pub fn off() -> ! {
     }
 }
 
-/// Maps the UART that the device tree describes, and prints there.
-pub fn open_console(boot: &BootInfo) {
+/// The device tree.
+pub fn device_tree(boot: &BootInfo) -> &'static [u8] {
     let header = boot.fdt.raw() as *const [u8; platform::HEADER_SIZE];
     // SAFETY: entry.S has mapped what x0 points to, read-only; nobody writes it.
     let Ok(size) = platform::blob_size(unsafe { &*header }) else {
         off()
     };
     // SAFETY: as above; `blob_size` allows at most the 2 MiB that are mapped.
-    let blob = unsafe { core::slice::from_raw_parts(boot.fdt.raw() as *const u8, size) };
-    let Ok(uart) = platform::console(blob) else {
+    unsafe { core::slice::from_raw_parts(boot.fdt.raw() as *const u8, size) }
+}
+
+/// Maps the UART that the device tree describes, and prints there.
+pub fn open_console(boot: &BootInfo) {
+    let Ok(uart) = platform::console(device_tree(boot)) else {
         off()
     };
     let base = uart.registers.base().raw();
@@ -69,6 +73,11 @@ pub fn open_console(boot: &BootInfo) {
     // SAFETY: 1. the device tree says so, it has just been mapped, and firmware
     // is done with it.
     unsafe { console::open(base) };
+}
+
+/// The root of the early map.
+pub fn root_table() -> u64 {
+    &raw const __early_tables as u64
 }
 
 unsafe extern "C" {
@@ -125,16 +134,25 @@ extern "C" fn exception(esr: u64, far: u64, elr: u64) -> ! {
     off()
 }
 
-/// First Rust of the boot CPU.
-// SAFETY: the symbol's name is unique to this image.
-#[unsafe(no_mangle)]
-extern "C" fn suz_main(fdt: u64, image_base: u64, entered: u64) -> ! {
-    crate::main(&BootInfo::new(fdt, image_base, entered))
-}
+/// Names the payload's functions: `fn(&BootInfo) -> !` for the boot CPU,
+/// `fn(usize) -> !` for every other.
+#[macro_export]
+macro_rules! entry {
+    ($main:path, $secondary:path) => {
+        /// First Rust of the boot CPU.
+        #[expect(unsafe_code, reason = "the entry assembly calls it by name")]
+        #[unsafe(no_mangle)]
+        extern "C" fn suz_main(fdt: u64, image_base: u64, entered: u64) -> ! {
+            let main: fn(&entry::BootInfo) -> ! = $main;
+            main(&entry::BootInfo::new(fdt, image_base, entered))
+        }
 
-/// No other CPU is ever started.
-// SAFETY: the symbol's name is unique to this image.
-#[unsafe(no_mangle)]
-extern "C" fn suz_secondary_main(_cpu: u64) -> ! {
-    off()
+        /// First Rust of every other CPU.
+        #[expect(unsafe_code, reason = "the entry assembly calls it by name")]
+        #[unsafe(no_mangle)]
+        extern "C" fn suz_secondary_main(cpu: u64) -> ! {
+            let secondary: fn(usize) -> ! = $secondary;
+            secondary(cpu as usize)
+        }
+    };
 }

@@ -7,22 +7,26 @@
 #![no_std]
 #![no_main]
 
-mod console;
-mod machine;
-mod pool;
-
 use conduit::{Conduit, Regs};
 use contract::bench::{self, Bench};
 use contract::case::Program;
 use contract::cases;
 use entry::BootInfo;
-use machine::Smc;
-use pool::Pool;
+use payload::machine::{self, Smc};
+use payload::pool::POOL;
+use payload::println;
 use rmi::status::Status;
 use rmi::v1_0::Command;
 
 /// RMI 1.0 as `RMI_VERSION` takes it.
 const VERSION_1_0: u64 = 0x1_0000;
+
+payload::entry!(main, secondary);
+
+/// No other CPU is ever started.
+fn secondary(_cpu: usize) -> ! {
+    machine::off()
+}
 
 fn main(boot: &BootInfo) -> ! {
     machine::open_console(boot);
@@ -34,7 +38,7 @@ fn main(boot: &BootInfo) -> ! {
         "# RMI_VERSION: {}, {lower:#x} to {higher:#x}",
         Status::from_raw(status)
     );
-    let mut place = Place { pool: Pool::take() };
+    let mut place = Place;
     let mut failed = 0;
     for (case, number) in cases::all().zip(1..) {
         match bench::run(&mut place, case) {
@@ -51,9 +55,7 @@ fn main(boot: &BootInfo) -> ! {
 }
 
 /// The machine as a place to run cases in.
-struct Place {
-    pool: Pool,
-}
+struct Place;
 
 impl Conduit for Place {
     fn call(&self, regs: Regs) -> Regs {
@@ -63,23 +65,17 @@ impl Conduit for Place {
 
 impl Bench for Place {
     fn pool(&self) -> u64 {
-        self.pool.base()
+        POOL.base()
     }
 
     fn write(&mut self, address: u64, value: u64) {
-        self.pool.write(address, value);
+        POOL.write(address, value);
     }
 
     fn read(&self, address: u64) -> u64 {
-        self.pool.read(address)
+        POOL.read(address)
     }
 
     /// The program's machine code is in place: the CPU executes it.
     fn program(&mut self, _program: Program) {}
-}
-
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    println!("Bail out! {info}");
-    machine::off()
 }

@@ -57,6 +57,10 @@ pub fn run(
         }
         let Some((action, _)) = guest.current else {
             let Some(next) = guest.actions.pop_front() else {
+                if machine.is_counting() {
+                    count(guest, context);
+                    continue;
+                }
                 // The script is over: wait for somebody to interrupt.
                 return asynchronous(RunExitKind::Irq);
             };
@@ -79,6 +83,24 @@ pub fn run(
             }
         }
     }
+}
+
+/// Whether a REC that counts has not begun yet.
+pub fn is_fresh_counter(context: &RecContext) -> bool {
+    context.gprs[3] == 0
+}
+
+/// One more round of the counter's program; its registers are the REC's own.
+fn count(guest: &mut Guest, context: &mut RecContext) {
+    let [_, shared, private, counted, ..] = &mut context.gprs;
+    *counted += 1;
+    let next = [
+        Action::write(*private, *counted),
+        Action::read(*private),
+        Action::PassOn { ipa: *shared },
+    ];
+    guest.actions.extend(next);
+    guest.events.clear();
 }
 
 /// Sees what became of the instruction that trapped.
@@ -143,21 +165,21 @@ fn execute(
         Action::Read { ipa, size, signed } => read(machine, context, stage2, ipa, size, signed),
         Action::Write { ipa, size, value } => {
             context.gprs[REGISTER] = value;
-            let address = machine
-                .access(stage2, ipa, Access::Write)
-                .map_err(|fault| abort(0x24, syndrome(size, false) | 1 << 6, ipa, fault))?;
-            machine.store(address, size.bytes(), value);
-            Ok(Some(Event::Done))
+            write(machine, stage2, ipa, size, value)
+        }
+        Action::PassOn { ipa } => {
+            let value = context.gprs[REGISTER];
+            write(machine, stage2, ipa, Size::Word, value)
         }
         Action::WritePair { ipa } => {
             machine
-                .access(stage2, ipa, Access::Write)
+                .access(stage2, ipa, Access::Write, |_| ())
                 .map_err(|fault| abort(0x24, 1 << 6, ipa, fault))?;
             Ok(Some(Event::Done))
         }
         Action::Fetch { ipa } => {
             machine
-                .access(stage2, ipa, Access::Execute)
+                .access(stage2, ipa, Access::Execute, |_| ())
                 .map_err(|fault| abort(0x20, 0, ipa, fault))?;
             Ok(Some(Event::Done))
         }
@@ -221,11 +243,11 @@ fn read(
     size: Size,
     signed: bool,
 ) -> Result<Option<Event>, RunExit> {
-    let address = machine
-        .access(stage2, ipa, Access::Read)
+    let load = |address| machine.load(address, size.bytes());
+    let value = machine
+        .access(stage2, ipa, Access::Read, load)
         .map_err(|fault| abort(0x24, syndrome(size, signed), ipa, fault))?;
     let unused = 64 - 8 * size.bytes() as u32;
-    let value = machine.load(address, size.bytes());
     let value = if signed {
         ((value << unused) as i64 >> unused) as u64
     } else {
@@ -233,6 +255,20 @@ fn read(
     };
     context.gprs[REGISTER] = value;
     Ok(Some(Event::Loaded(value)))
+}
+
+fn write(
+    machine: &Machine,
+    stage2: &Stage2,
+    ipa: u64,
+    size: Size,
+    value: u64,
+) -> Result<Option<Event>, RunExit> {
+    let store = |address| machine.store(address, size.bytes(), value);
+    machine
+        .access(stage2, ipa, Access::Write, store)
+        .map_err(|fault| abort(0x24, syndrome(size, false) | 1 << 6, ipa, fault))?;
+    Ok(Some(Event::Done))
 }
 
 fn syndrome(size: Size, signed: bool) -> u64 {

@@ -6,6 +6,7 @@ use super::script::{Action, Event, Guest};
 use addr::{GRANULE_SIZE, GranuleAddr, Pas, PhysAddr, PhysRange};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::sync::atomic::AtomicBool;
 use core::sync::atomic::{AtomicU64, Ordering};
 use rmm_core::{
     FpState, GicState, GptRefused, Hal, LogLevel, NsFault, PageBytes, RecContext, RunExit, Stage2,
@@ -52,6 +53,7 @@ pub struct Machine {
     counter: AtomicU64,
     maintenance: AtomicU64,
     gics: Mutex<HashMap<usize, GicState>>,
+    counting: AtomicBool,
 }
 
 /// A test that panicked says why itself; the others go on.
@@ -76,6 +78,7 @@ impl Machine {
             counter: AtomicU64::new(1_000_000),
             maintenance: AtomicU64::new(0),
             gics: Mutex::default(),
+            counting: AtomicBool::new(false),
         }
     }
 
@@ -177,6 +180,17 @@ impl Machine {
         lock(&self.guests).remove(&(u64::from(vmid), u64::from(rec)));
     }
 
+    /// From now on every REC runs the program of [`crate::crowd::COUNTER_CODE`]
+    /// once it has no other script.
+    pub fn count(&self) {
+        self.counting.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether RECs count.
+    pub(super) fn is_counting(&self) -> bool {
+        self.counting.load(Ordering::SeqCst)
+    }
+
     /// Takes what a REC has experienced since it was last asked.
     pub fn events(&self, vmid: u16, rec: u32) -> Vec<Event> {
         let mut guests = lock(&self.guests);
@@ -216,20 +230,22 @@ impl Machine {
         lock(&self.lines).clone()
     }
 
-    /// Translates and checks an access of a Realm.
-    pub(super) fn access(
+    /// Translates and checks an access of a Realm, and makes it. TLB maintenance
+    /// waits until it is made, as a DSB does on hardware.
+    pub(super) fn access<T>(
         &self,
         stage2: &Stage2,
         ipa: u64,
         access: Access,
-    ) -> Result<PhysAddr, Fault> {
-        let cached = lock(&self.tlb).find(stage2, ipa);
-        let translation: Translation = match cached {
+        make: impl FnOnce(PhysAddr) -> T,
+    ) -> Result<T, Fault> {
+        let mut tlb = lock(&self.tlb);
+        let translation: Translation = match tlb.find(stage2, ipa) {
             Some(translation) => translation,
             None => {
                 let walked =
                     super::mmu::walk(stage2, ipa, |table, index| self.rtte_read(table, index))?;
-                lock(&self.tlb).insert(stage2, ipa, walked);
+                tlb.insert(stage2, ipa, walked);
                 walked
             }
         };
@@ -237,7 +253,7 @@ impl Machine {
         let address = translation.address(ipa);
         self.check(address, translation.pas())
             .map_err(|_| Fault::granule_protection())?;
-        Ok(address)
+        Ok(make(address))
     }
 
     /// Loads as a Realm from an address that [`Machine::access`] gave.
@@ -393,6 +409,9 @@ impl Hal for Machine {
     ) -> RunExit {
         let key = (stage2.vttbr >> 48, rec_index(context.vmpidr));
         let mut guest = lock(&self.guests).remove(&key).unwrap_or_default();
+        if self.is_counting() && cpu::is_fresh_counter(context) {
+            guest = Guest::default();
+        }
         let exit = cpu::run(self, &mut guest, context, stage2);
         lock(&self.guests).insert(key, guest);
         exit

@@ -84,6 +84,11 @@ pub enum Action {
         /// What.
         value: u64,
     },
+    /// Stores what the last load gave, a word.
+    PassOn {
+        /// Where.
+        ipa: u64,
+    },
     /// Stores with an instruction whose syndrome is not valid (a pair).
     WritePair {
         /// Where.
