@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use report::summary::{Exits, Granules, Outcome, Summary, TooLong, Vm};
-use vm_config::VmKind;
+use vm_config::{VmKind, VmPlan};
 
 use crate::calls::Calls;
 use crate::machine::{Machine, Place};
@@ -75,7 +75,7 @@ fn fill(summary: &mut Summary, machine: &Machine) {
 
 /// Adds the calls made for a VM.
 fn count(place: &Place, calls: &mut Calls) {
-    if let Ok(vm) = &place.vm {
+    if let Some(vm) = place.vm() {
         calls.add(vm.life.lock().calls.iter());
         if let Some(counter) = vm.calls {
             counter.count(calls);
@@ -86,26 +86,26 @@ fn count(place: &Place, calls: &mut Calls) {
 fn tell(summary: &mut Summary, place: &Place) {
     let mut calls = Calls::default();
     count(place, &mut calls);
-    match &place.vm {
-        Ok(vm) => {
+    match place {
+        Place::Here(vm) => {
             let life = vm.life.lock();
             let told = Vm {
                 rim: life.rim.as_ref().map(|rim| &rim[..]),
                 rim_reported: life.rim_reported.as_deref(),
                 exits: vm.exits(),
-                ..idle(place, life.outcome)
+                ..idle(&vm.plan, life.outcome)
             };
             summary.vm(&told, calls.iter());
         }
-        Err(outcome) => summary.vm(&idle(place, *outcome), calls.iter()),
+        Place::Absent { plan, outcome } => summary.vm(&idle(plan, *outcome), calls.iter()),
     }
 }
 
 /// A VM that never ran.
-fn idle(place: &Place, outcome: Outcome) -> Vm<'_> {
+fn idle(plan: &VmPlan, outcome: Outcome) -> Vm<'_> {
     Vm {
-        name: &place.plan.name,
-        is_realm: place.plan.kind == VmKind::Realm,
+        name: &plan.name,
+        is_realm: plan.kind == VmKind::Realm,
         outcome,
         rim: None,
         rim_reported: None,

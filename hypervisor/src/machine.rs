@@ -50,12 +50,28 @@ pub struct Machine {
     deadline: AtomicU64,
 }
 
-/// A VM's place in the plan.
-pub struct Place {
-    /// Its description.
-    pub plan: VmPlan,
-    /// The VM, or what became of it if it cannot run here.
-    pub vm: Result<Vm, Outcome>,
+/// A VM's place in the plan. Both kinds are large, and there is one a VM.
+#[expect(clippy::large_enum_variant, reason = "most are the large one")]
+pub enum Place {
+    /// The VM.
+    Here(Vm),
+    /// A VM that cannot run here.
+    Absent {
+        /// Its description.
+        plan: VmPlan,
+        /// What is said of it at the end.
+        outcome: Outcome,
+    },
+}
+
+impl Place {
+    /// The VM, if it can run.
+    pub fn vm(&self) -> Option<&Vm> {
+        match self {
+            Self::Here(vm) => Some(vm),
+            Self::Absent { .. } => None,
+        }
+    }
 }
 
 impl Machine {
@@ -64,42 +80,40 @@ impl Machine {
     pub fn new(
         boot: BootInfo,
         args: Args,
-        plan: Plan,
+        plan: Plan<'static>,
         rmm: &'static Rmm,
         mut ram: Ram,
     ) -> Option<Self> {
         let bench = args.bench.then(Bench::start);
-        let tasks: usize = plan.vms.iter().map(|vm| 1 + vm.vcpus as usize).sum();
+        let tasks: usize = plan.vms().map(|vm| 1 + vm.vcpus as usize).sum();
         let slots = ram.keep::<Slot>(tasks.max(1))?;
         let slice = timer::frequency() * SLICE_MS / 1000;
         let mut sched = Sched::new(slots, slice);
-        let bundle = boot.bundle.map(|bundle| bundle.base());
         let mut vms = Vec::new();
-        vms.try_reserve_exact(plan.vms.len()).ok()?;
+        vms.try_reserve_exact(plan.len()).ok()?;
+        let mut maker = Maker {
+            rmm,
+            bundle: boot.bundle.map(|bundle| bundle.base()),
+            ram: &mut ram,
+            bench,
+            promised: 0,
+        };
         let mut next = TaskId::new(0);
-        for (plan, number) in plan.vms.iter().zip(1..) {
-            let mut maker = Maker {
-                rmm,
-                bundle: bundle?,
-                ram: &mut ram,
-                bench,
-            };
-            let vm = maker.make(plan, number, next);
+        for (plan, number) in plan.vms().zip(1..) {
+            let steward = next;
             next = next.plus(1 + plan.vcpus as u16);
-            if let Ok(vm) = &vm {
+            let place = maker.make(plan, number, steward);
+            if let Place::Here(vm) = &place {
                 introduce(&mut sched, vm);
             }
-            vms.push(Place {
-                plan: plan.clone(),
-                vm,
-            });
+            vms.push(place);
         }
         if let Some(bench) = bench {
             bench.memory(boot.image.whole().size() + ram.in_use());
         }
         let ticks = |seconds: u64| seconds.saturating_mul(timer::frequency());
         Some(Self {
-            live: vms.iter().filter(|place| place.vm.is_ok()).count().into(),
+            live: vms.iter().filter_map(Place::vm).count().into(),
             deadline: args.deadline.map_or(NEVER, ticks).into(),
             boot,
             args,
@@ -113,7 +127,7 @@ impl Machine {
 
     /// The VMs that can run.
     pub fn vms(&self) -> impl Iterator<Item = &Vm> {
-        self.vms.iter().filter_map(|place| place.vm.as_ref().ok())
+        self.vms.iter().filter_map(Place::vm)
     }
 
     /// Runs `task` on this CPU until it leaves.
@@ -260,7 +274,11 @@ impl Machine {
 fn introduce(sched: &mut Sched<'_>, vm: &Vm) {
     sched.add(vm.steward, Home::Any);
     for index in 0..vm.vcpus.len() {
-        sched.add(vm.task(index), Home::Any);
+        let home = vm.plan.cpus.get(index);
+        sched.add(
+            vm.task(index),
+            home.map_or(Home::Any, |cpu| Home::Only(*cpu)),
+        );
     }
     // No CPU is at work yet that would have to be told.
     let _ = sched.start(vm.steward);

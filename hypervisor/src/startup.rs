@@ -119,7 +119,7 @@ pub fn rmm(platform: &Platform, ram: &mut Ram) -> &'static Rmm {
 pub fn machine(
     boot: BootInfo,
     args: Args,
-    plan: Plan,
+    plan: Plan<'static>,
     rmm: &'static Rmm,
     ram: Ram,
 ) -> &'static Machine {
@@ -130,7 +130,7 @@ pub fn machine(
 }
 
 /// Reads what is to run.
-pub fn plan(boot: &BootInfo) -> Plan {
+pub fn plan(boot: &BootInfo) -> Plan<'static> {
     match phys::bundle(boot).map(Plan::decode) {
         Some(Ok(plan)) => plan,
         Some(Err(error)) => give_up("cannot read the VM bundle", error),

@@ -3,6 +3,7 @@
 use addr::PhysAddr;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use devices::{Board, Config};
 use realm::{Realm, RealmSpec, Region, VmId};
@@ -14,6 +15,8 @@ use vm_config::{VmKind, VmPlan};
 use super::{Devices, Guest, GuestLock, Life, Outlet, Vcpu, Vm};
 use crate::arch::ich;
 use crate::bench::Bench;
+use crate::cpus;
+use crate::machine::Place;
 use crate::memory::{Ram, RunPage};
 use crate::rmm::{Counter, Dialect, Rmm, Session};
 use crate::sync::Mutex;
@@ -23,28 +26,89 @@ pub struct Maker<'m> {
     /// The RMM.
     pub rmm: &'static Rmm,
     /// Where the bundle lies.
-    pub bundle: PhysAddr,
+    pub bundle: Option<PhysAddr>,
     /// Where their memory comes from.
     pub ram: &'m mut Ram,
     /// Counts, if asked for.
     pub bench: Option<Bench>,
+    /// Bytes of RAM that the VMs made so far may come to need.
+    pub promised: u64,
+}
+
+/// What a VM is made of.
+struct Parts {
+    guest: Box<dyn Guest>,
+    calls: Option<&'static dyn Counter>,
+    vcpus: Vec<Vcpu>,
+    board: Board<'static>,
+}
+
+/// What this machine lacks for a VM.
+#[derive(Clone, Copy, Debug)]
+enum NoPlace {
+    /// A CPU that the VM is to have for itself.
+    Cpu { cpu: u8, count: u32 },
+    /// Memory.
+    Memory { wanted: u64, left: u64 },
+}
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu { cpu, count } => write!(
+                f,
+                "its file names CPU {cpu}, and the machine has {count}: mend `cpus` in it"
+            ),
+            Self::Memory { wanted, left } => write!(
+                f,
+                "it has {} MiB of memory, and {} MiB are not promised to other VMs: \
+                 mend `memory` in its file, or give the machine more",
+                wanted >> 20,
+                left >> 20
+            ),
+        }
+    }
 }
 
 /// A VM's memory, and who counts the calls made for it.
-type Made = (Box<dyn Guest>, &'static dyn Counter);
+type Made = (Box<dyn Guest>, Option<&'static dyn Counter>);
 
 impl Maker<'_> {
     /// The VM of `plan`, the `number`th of the machine. If this machine cannot
     /// run it, a line in the log says why.
-    pub fn make(&mut self, plan: &VmPlan, number: u16, steward: TaskId) -> Result<Vm, Outcome> {
+    pub fn make(&mut self, plan: VmPlan, number: u16, steward: TaskId) -> Place {
+        match self.parts(&plan, number) {
+            Ok(parts) => Place::Here(Vm {
+                steward,
+                guest: GuestLock::new(parts.guest),
+                devices: Mutex::new(Devices {
+                    board: parts.board,
+                    outlet: Outlet::new(self.bench),
+                }),
+                vcpus: parts.vcpus,
+                life: Mutex::new(Life::new(plan.restarts)),
+                calls: parts.calls,
+                end: Mutex::new(None),
+                ending: false.into(),
+                plan,
+            }),
+            Err(outcome) => Place::Absent { plan, outcome },
+        }
+    }
+
+    fn parts(&mut self, plan: &VmPlan, number: u16) -> Result<Parts, Outcome> {
         let name = &plan.name;
+        if plan.kind == VmKind::Realm && matches!(self.rmm, Rmm::None) {
+            log::warn!("Realm {name} is skipped");
+            return Err(Outcome::Skipped);
+        }
+        self.check_place(plan)
+            .inspect_err(|why| log::error!("{name} cannot run: {why}"))
+            .map_err(|_| Outcome::Crashed)?;
         let made = match (plan.kind, self.rmm) {
             (VmKind::Realm, Rmm::V1_0(session)) => self.realm(session, plan, number),
             (VmKind::Realm, Rmm::V2_0(session)) => self.realm(session, plan, number),
-            (VmKind::Realm, Rmm::None) => {
-                log::warn!("Realm {name} is skipped");
-                return Err(Outcome::Skipped);
-            }
+            (VmKind::Realm, Rmm::None) => None,
             (VmKind::Normal, _) => {
                 log::error!("VM {name}: plain VMs are not supported yet, skipped");
                 return Err(Outcome::Skipped);
@@ -52,23 +116,35 @@ impl Maker<'_> {
         };
         let (guest, calls) = made.ok_or(Outcome::Crashed)?;
         let Some((vcpus, board)) = self.vcpus(plan) else {
-            log::error!("VM {name}: no RAM for its vCPUs");
+            log::error!("{name} cannot run: no RAM for its vCPUs");
             return Err(Outcome::Crashed);
         };
-        Ok(Vm {
-            plan: plan.clone(),
-            steward,
-            guest: GuestLock::new(guest),
-            devices: Mutex::new(Devices {
-                board,
-                outlet: Outlet::new(self.bench),
-            }),
+        self.promised += plan.memory.size();
+        Ok(Parts {
+            guest,
+            calls,
             vcpus,
-            life: Mutex::new(Life::new(plan.restarts)),
-            calls: Some(calls),
-            end: Mutex::new(None),
-            ending: false.into(),
+            board,
         })
+    }
+
+    /// Whether the machine has the CPUs and the memory that a VM asks for.
+    fn check_place(&self, plan: &VmPlan) -> Result<(), NoPlace> {
+        let exists = |cpu: &u8| cpus::up().any(|number| number == usize::from(*cpu));
+        if let Some(cpu) = plan.cpus.iter().find(|cpu| !exists(cpu)) {
+            return Err(NoPlace::Cpu {
+                cpu: *cpu,
+                count: cpus::count(),
+            });
+        }
+        let left = self.ram.free().saturating_sub(self.promised);
+        if plan.memory.size() > left {
+            return Err(NoPlace::Memory {
+                wanted: plan.memory.size(),
+                left,
+            });
+        }
+        Ok(())
     }
 
     fn realm<B: Dialect>(
@@ -79,7 +155,7 @@ impl Maker<'_> {
     ) -> Option<Made> {
         let name = &plan.name;
         let id = VmId::new(number)?;
-        let Some(spec) = RealmSpec::of_plan(plan, id, self.bundle) else {
+        let Some(spec) = RealmSpec::of_plan(plan, id, self.bundle?) else {
             log::error!("Realm {name}: its description does not fit this hypervisor");
             return None;
         };
@@ -95,7 +171,7 @@ impl Maker<'_> {
         let realm = realm
             .inspect_err(|error| log::error!("Realm {name}: {error}"))
             .ok()?;
-        Some((Box::new(realm), rmm))
+        Some((Box::new(realm), Some(rmm)))
     }
 
     fn vcpus(&mut self, plan: &VmPlan) -> Option<(Vec<Vcpu>, Board<'static>)> {

@@ -6,6 +6,7 @@ use rmi::client::{PsciAnswer, RmiError};
 use rmi::rtt::Ripas;
 use sched::{Leave, Review};
 use vcpu::enter;
+use vm_config::CpuOn;
 
 use super::engine::{Engine, Engines};
 use super::{Ended, Vm};
@@ -267,6 +268,10 @@ impl Turn<'_> {
     /// Turns another vCPU on. The RMM has the last word, so that one that is on
     /// already is told of the start as well: it notices when it goes off.
     fn cpu_on(&mut self, target: usize) -> Step {
+        if self.vm.plan.realm.cpu_on == CpuOn::Deny {
+            self.psci_complete(target, PsciAnswer::Denied)?;
+            return Ok(None);
+        }
         self.psci_complete(target, PsciAnswer::Success)?;
         self.machine.start_vcpu(self.vm, target);
         Ok(None)

@@ -58,7 +58,7 @@ pub fn compute(options: &Options) -> Result<String> {
     let file = vm_file(&options.guest)?;
     let bytes = vm::bundle(&file, &options.overrides(), &Provider::default())?;
     let plan = Plan::decode(&bytes)?;
-    let vm = plan.vms.first().context("the bundle has no VM")?;
+    let vm = plan.vms().next().context("the bundle has no VM")?;
     if vm.kind != VmKind::Realm {
         bail!(
             "{} describes a plain VM, and only a Realm is measured: set kind = \"realm\"",
@@ -66,7 +66,7 @@ pub fn compute(options: &Options) -> Result<String> {
         );
     }
     let id = VmId::new(0).context("there is no VM number 0")?;
-    let spec = RealmSpec::of_plan(vm, id, BUNDLE_BASE)
+    let spec = RealmSpec::of_plan(&vm, id, BUNDLE_BASE)
         .ok_or_else(|| anyhow!("{}: the plan does not fit a Realm", file.display()))?;
     spec.check()?;
     let bundle = Bundle {

@@ -237,6 +237,7 @@ impl Reader<'_> {
                 VmKind::Realm,
             )?,
             vcpus: self.take("vcpus", &document.vcpus).copied().unwrap_or(1),
+            cpus: Default::default(),
             memory: self.memory(document)?,
             ipa_bits,
             entry: map::RAM_BASE,
@@ -252,6 +253,7 @@ impl Reader<'_> {
                 Populate::WORDS,
                 Populate::Blocks,
             )?,
+            devices: Default::default(),
             realm: self.realm(realm, ipa_bits)?,
             regions: Default::default(),
         })

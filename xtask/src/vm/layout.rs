@@ -47,17 +47,17 @@ pub struct Sizes {
 /// Two things that would share memory, or a kernel that does not fit with its
 /// BSS, are refused; what else may be wrong the encoder finds.
 pub fn memory_layout(memory: IpaRange, sizes: &Sizes, fixed: &Fixed) -> Result<Layout, Problem> {
-    let too_large = Problem::LargerThanMemory {
+    let too_large = || Problem::LargerThanMemory {
         region: sizes.kind,
         size: sizes.image,
         memory: memory.size(),
     };
     let start = memory.base().checked_add(sizes.text_offset);
-    let image = fixed.image.or(start).ok_or(too_large)?;
-    let image_range = IpaRange::with_size(image, sizes.image).map_err(|_| too_large)?;
+    let image = fixed.image.or(start).ok_or_else(too_large)?;
+    let image_range = IpaRange::with_size(image, sizes.image).map_err(|_| too_large())?;
     if sizes.image > memory.size() || !memory.encloses(image_range) {
         return Err(if sizes.image > memory.size() {
-            too_large
+            too_large()
         } else {
             Problem::OutsideMemory {
                 region: sizes.kind,
@@ -66,12 +66,15 @@ pub fn memory_layout(memory: IpaRange, sizes: &Sizes, fixed: &Fixed) -> Result<L
             }
         });
     }
-    let behind = image_range.top().align_up(BLOCK_SIZE).ok_or(too_large)?;
+    let behind = image_range
+        .top()
+        .align_up(BLOCK_SIZE)
+        .ok_or_else(too_large)?;
     let dtb = fixed.dtb.unwrap_or(behind);
     let initrd = fixed
         .initrd
         .or_else(|| dtb.checked_add(DTB_ROOM))
-        .ok_or(too_large)?;
+        .ok_or_else(too_large)?;
     let layout = Layout { image, dtb, initrd };
     check_apart(&layout, sizes)?;
     Ok(layout)

@@ -51,7 +51,11 @@ impl VmFile {
         if !files.initrd.is_empty() {
             contents.push(self.contents(RegionKind::Initrd, layout.initrd, files.initrd));
         }
-        Ok(VmSource { plan, contents })
+        Ok(VmSource {
+            plan,
+            contents,
+            disks: Vec::new(),
+        })
     }
 
     fn contents(&self, kind: RegionKind, ipa: Ipa, bytes: Vec<u8>) -> Contents {

@@ -1,6 +1,6 @@
 use super::*;
 use std::fs;
-use vm_config::{Plan, Populate, RamRequests, RegionKind, VmKind};
+use vm_config::{Plan, Populate, RamRequests, RegionKind, VmKind, VmPlan};
 
 mod contents;
 mod refusals;
@@ -29,11 +29,12 @@ impl Fake {
         self.path(name)
     }
 
-    /// The plan and the bundle of a VM file of this text.
-    fn bundle(&self, text: &str, overrides: &Overrides) -> anyhow::Result<(Plan, Vec<u8>)> {
+    /// The VMs and the bundle of a VM file of this text.
+    fn bundle(&self, text: &str, overrides: &Overrides) -> anyhow::Result<(Vec<VmPlan>, Vec<u8>)> {
         let file = self.write("guest.toml", text.as_bytes());
         let bundle = bundle(&file, overrides, self)?;
-        Ok((Plan::decode(&bundle)?, bundle))
+        let vms = Plan::decode(&bundle)?.vms().collect();
+        Ok((vms, bundle))
     }
 
     /// Why a VM file of this text is refused, without the folder's name.
@@ -83,8 +84,8 @@ const HELLO: &str = "payload = \"hello_realm\"\nmemory = \"16M\"\n";
 
 #[test]
 fn a_short_file_gets_the_defaults() {
-    let (plan, _) = Fake::new().bundle(LINUX, &Overrides::default()).unwrap();
-    let vm = &plan.vms[0];
+    let (vms, _) = Fake::new().bundle(LINUX, &Overrides::default()).unwrap();
+    let vm = &vms[0];
     assert_eq!(vm.name.as_str(), "guest");
     assert_eq!(vm.kind, VmKind::Realm);
     assert_eq!((vm.vcpus, vm.restarts, vm.ipa_bits), (1, 0, 33));
@@ -119,8 +120,8 @@ fn every_key_reaches_the_plan() {
         image = 0x4020_0000
         dtb = 0x5000_0000
     "#;
-    let (plan, _) = Fake::new().bundle(text, &Overrides::default()).unwrap();
-    let vm = &plan.vms[0];
+    let (vms, _) = Fake::new().bundle(text, &Overrides::default()).unwrap();
+    let vm = &vms[0];
     assert_eq!(vm.name.as_str(), "other");
     assert_eq!(vm.kind, VmKind::Normal);
     assert_eq!((vm.vcpus, vm.restarts, vm.ipa_bits), (3, 2, 40));
@@ -161,9 +162,9 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(*kernel, Kernel::File(fake.path("mine")));
     assert_eq!(*initrd, Initrd::File(fake.path("root")));
     assert_eq!(cmdline, "single suzerain.checks");
-    let (plan, _) = fake.bundle(LINUX, &overrides).unwrap();
-    assert_eq!(plan.vms[0].memory.size(), 128 << 20);
-    assert_eq!(plan.vms[0].regions[2].range.size(), 4096);
+    let (vms, _) = fake.bundle(LINUX, &overrides).unwrap();
+    assert_eq!(vms[0].memory.size(), 128 << 20);
+    assert_eq!(vms[0].regions[2].range.size(), 4096);
 }
 
 #[test]
@@ -204,7 +205,8 @@ fn several_files_make_one_bundle() {
         VmFile::parse(&fake.path(name), text, &Overrides::default()).unwrap()
     };
     let files = [parse("a.toml", HELLO), parse("b.toml", LINUX)];
-    let plan = Plan::decode(&bundle_all(&files, &fake).unwrap()).unwrap();
-    let names: Vec<_> = plan.vms.iter().map(|vm| vm.name.as_str()).collect();
+    let bundle = bundle_all(&files, &fake).unwrap();
+    let vms = Plan::decode(&bundle).unwrap().vms();
+    let names: Vec<_> = vms.map(|vm| vm.name.to_string()).collect();
     assert_eq!(names, ["a", "b"]);
 }

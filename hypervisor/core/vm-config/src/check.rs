@@ -3,8 +3,10 @@
 use crate::error::{ConfigError, Problem};
 use crate::geometry::Geometry;
 use crate::map;
-use crate::plan::{MAX_NAME, MAX_VCPUS, Plan, RegionKind, VmPlan};
+use crate::plan::{MAX_NAME, MAX_VCPUS, MAX_VMS, Name, RegionKind, VmPlan};
+use crate::{Disk, Mac, devices};
 use addr::{GRANULE_SIZE, Ipa, IpaRange};
+use heapless::Vec;
 
 /// What the machine has for guests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,18 +15,56 @@ pub struct Limits {
     pub memory: u64,
     /// Width of the widest IPA space.
     pub ipa_bits: u8,
+    /// Physical CPUs.
+    pub cpus: usize,
 }
 
-impl Plan {
-    /// Checks every VM, and that their names differ.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        for (index, vm) in self.vms.iter().enumerate() {
-            vm.check()?;
-            if self.vms.iter().skip(index + 1).any(|o| o.name == vm.name) {
-                return Err(Problem::DuplicateName.of(&vm.name));
+/// What the VMs read so far have each for itself.
+pub(crate) struct Claims<'a> {
+    vms: Vec<(&'a str, Option<Mac>), MAX_VMS>,
+    /// The number of the VM that each physical CPU is dedicated to.
+    cpus: [Option<u8>; 256],
+}
+
+impl Default for Claims<'_> {
+    fn default() -> Self {
+        Self {
+            vms: Vec::new(),
+            cpus: [None; 256],
+        }
+    }
+}
+
+impl<'a> Claims<'a> {
+    /// Adds what `vm`, which is called `name`, has for itself, if nobody else
+    /// has it yet.
+    pub(crate) fn add(&mut self, vm: &VmPlan, name: &'a str) -> Result<(), ConfigError> {
+        self.try_add(vm, name)
+            .map_err(|problem| problem.of(&vm.name))
+    }
+
+    fn try_add(&mut self, vm: &VmPlan, name: &'a str) -> Result<(), Problem> {
+        let mac = vm.devices.net;
+        for (other, theirs) in &self.vms {
+            if *other == name {
+                return Err(Problem::DuplicateName);
+            }
+            if let Some(mac) = mac.filter(|mac| *theirs == Some(*mac)) {
+                let other = Name::try_from(*other).unwrap_or_default();
+                return Err(Problem::SameMac { mac, other });
             }
         }
-        Ok(())
+        for cpu in &vm.cpus {
+            let Some(owner) = self.cpus.get_mut(usize::from(*cpu)) else {
+                continue;
+            };
+            if let Some(other) = owner.and_then(|number| self.vms.get(usize::from(number))) {
+                let other = Name::try_from(other.0).unwrap_or_default();
+                return Err(Problem::CpuTaken { cpu: *cpu, other });
+            }
+            *owner = u8::try_from(self.vms.len()).ok();
+        }
+        self.vms.push((name, mac)).map_err(|_| Problem::TooManyVms)
     }
 }
 
@@ -34,9 +74,11 @@ impl VmPlan {
         let checks = [
             check_name(&self.name),
             self.check_cpu(),
+            self.check_pins(),
             self.check_memory(),
             self.check_regions(),
             self.check_start(),
+            self.check_devices(),
         ];
         checks
             .into_iter()
@@ -55,6 +97,15 @@ impl VmPlan {
             Problem::MachineTooSmall {
                 wanted: self.memory.size(),
                 available: limits.memory,
+            }
+        } else if let Some(cpu) = self
+            .cpus
+            .iter()
+            .find(|cpu| usize::from(**cpu) >= limits.cpus)
+        {
+            Problem::NoSuchCpu {
+                wanted: *cpu,
+                available: limits.cpus,
             }
         } else {
             return Ok(());
@@ -83,6 +134,36 @@ impl VmPlan {
             if !(1..=63).contains(&number) {
                 return Err(Problem::BadDebug(which));
             }
+        }
+        Ok(())
+    }
+
+    fn check_pins(&self) -> Result<(), Problem> {
+        if self.cpus.is_empty() {
+            return Ok(());
+        }
+        if self.cpus.len() != self.vcpus as usize {
+            return Err(Problem::BadPins {
+                pins: self.cpus.len(),
+                vcpus: self.vcpus,
+            });
+        }
+        let mut seen = [false; 256];
+        for cpu in &self.cpus {
+            match seen.get_mut(usize::from(*cpu)) {
+                Some(seen) if !*seen => *seen = true,
+                _ => return Err(Problem::PinnedTwice(*cpu)),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_devices(&self) -> Result<(), Problem> {
+        if let Some(mac) = self.devices.net.filter(|mac| !mac.is_unicast()) {
+            return Err(Problem::BadMac(mac));
+        }
+        for (number, disk) in self.devices.disks.iter().enumerate() {
+            check_disk(disk).map_err(|why| Problem::BadDisk(number, why))?;
         }
         Ok(())
     }
@@ -164,6 +245,19 @@ pub(crate) fn check_placement(
         });
     }
     Ok(())
+}
+
+fn check_disk(disk: &Disk) -> Result<(), &'static str> {
+    if disk.size == 0 || !disk.size.is_multiple_of(devices::SECTOR) {
+        return Err("is not one or more whole sectors of 512 bytes");
+    }
+    match disk.offset {
+        Some(offset) if !offset.is_multiple_of(GRANULE_SIZE) => {
+            Err("does not start at a page of the bundle")
+        }
+        None if disk.readonly => Err("is empty and can only be read"),
+        _ => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {

@@ -2,9 +2,10 @@
 
 extern crate alloc;
 
+use crate::devices::SECTOR;
 use crate::error::{ConfigError, Problem};
-use crate::plan::{Plan, Region, RegionKind, VmPlan};
-use crate::{COMPATIBLE, MAX_DESCRIPTION, check};
+use crate::plan::{Region, RegionKind, VmPlan};
+use crate::{COMPATIBLE, MAX_DESCRIPTION, Plan, check};
 use addr::{GRANULE_SIZE, IpaRange};
 use alloc::format;
 use alloc::string::String;
@@ -15,10 +16,46 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 /// A VM and the contents of its regions.
 #[derive(Clone, Debug)]
 pub struct VmSource {
-    /// The VM; `regions` is ignored.
+    /// The VM; `regions` and `devices.disks` are ignored.
     pub plan: VmPlan,
     /// What its memory holds at first.
     pub contents: Vec<Contents>,
+    /// Its disks.
+    pub disks: Vec<DiskImage>,
+}
+
+/// A disk and what it holds at first.
+#[derive(Clone, Debug)]
+pub struct DiskImage {
+    /// What it holds.
+    pub contents: DiskContents,
+    /// Whether the guest can only read it.
+    pub readonly: bool,
+}
+
+/// What a disk holds at first.
+#[derive(Clone, Debug)]
+pub enum DiskContents {
+    /// So many zeros.
+    Zeros(u64),
+    /// These bytes, and zeros up to a whole sector.
+    Bytes(Vec<u8>),
+}
+
+impl DiskImage {
+    fn size(&self) -> u64 {
+        match &self.contents {
+            DiskContents::Zeros(size) => *size,
+            DiskContents::Bytes(bytes) => (bytes.len() as u64).next_multiple_of(SECTOR),
+        }
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        match &self.contents {
+            DiskContents::Zeros(_) => None,
+            DiskContents::Bytes(bytes) => Some(bytes),
+        }
+    }
 }
 
 /// The contents of a region.
@@ -45,12 +82,20 @@ pub fn encode(vms: &[VmSource]) -> Result<Vec<u8>, ConfigError> {
     let base = pages(size);
     let mut bundle = describe(vms, base)?;
     bundle.resize(base, 0);
-    for contents in vms.iter().flat_map(|vm| &vm.contents) {
-        bundle.extend_from_slice(&contents.bytes);
+    for bytes in vms.iter().flat_map(VmSource::bytes) {
+        bundle.extend_from_slice(bytes);
         bundle.resize(pages(bundle.len()), 0);
     }
     Plan::decode(&bundle)?;
     Ok(bundle)
+}
+
+impl VmSource {
+    /// What the bundle holds for it, in the order of the description.
+    fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        let contents = self.contents.iter().map(|region| region.bytes.as_slice());
+        contents.chain(self.disks.iter().filter_map(DiskImage::bytes))
+    }
 }
 
 /// `size` rounded up to whole granules.
@@ -76,6 +121,11 @@ fn describe(vms: &[VmSource], mut offset: usize) -> Result<Vec<u8>, ConfigError>
             node.add_child(describe_region(&region, index));
             offset += size;
         }
+        for (index, disk) in vm.disks.iter().enumerate() {
+            let place = disk.bytes().map(|_| offset as u64);
+            node.add_child(describe_disk(disk, place, index));
+            offset += pages(disk.bytes().map_or(0, <[u8]>::len));
+        }
         tree.root.add_child(node);
     }
     Ok(tree.to_dtb())
@@ -100,6 +150,9 @@ fn describe_vm(vm: &VmPlan, index: usize) -> DeviceTreeNode {
     set(n, "name", vm.name.as_str());
     set(n, "kind", vm.kind.word());
     set(n, "vcpus", vm.vcpus);
+    if !vm.cpus.is_empty() {
+        set(n, "cpus", vm.cpus.as_slice());
+    }
     set(n, "memory-base", vm.memory.base().raw());
     set(n, "memory-size", vm.memory.size());
     set(n, "ipa-bits", u32::from(vm.ipa_bits));
@@ -118,6 +171,13 @@ fn describe_vm(vm: &VmPlan, index: usize) -> DeviceTreeNode {
     set(n, "num-wps", u32::from(realm.num_wps));
     set(n, "rpv", realm.rpv);
     set(n, "ram-requests", realm.ram_requests.word());
+    set(n, "cpu-on", realm.cpu_on.word());
+    let devices = &vm.devices;
+    set_if(n, "console", devices.console);
+    set_if(n, "entropy", devices.entropy);
+    if let Some(mac) = devices.net {
+        set(n, "mac", mac.0);
+    }
     node
 }
 
@@ -128,10 +188,26 @@ fn describe_region(region: &Region, index: usize) -> DeviceTreeNode {
     set(n, "ipa", region.range.base().raw());
     set(n, "size", region.range.size());
     set(n, "offset", region.offset);
-    if region.measured {
-        set(n, "measured", [0u8; 0]);
-    }
+    set_if(n, "measured", region.measured);
     node
+}
+
+fn describe_disk(disk: &DiskImage, offset: Option<u64>, index: usize) -> DeviceTreeNode {
+    let mut node = DeviceTreeNode::new_unchecked(format!("disk@{index}"));
+    let n = &mut node;
+    set(n, "size", disk.size());
+    if let Some(offset) = offset {
+        set(n, "offset", offset);
+    }
+    set_if(n, "readonly", disk.readonly);
+    node
+}
+
+/// A property that says all by being there.
+fn set_if(node: &mut DeviceTreeNode, name: &str, present: bool) {
+    if present {
+        set(node, name, [0u8; 0]);
+    }
 }
 
 fn set(node: &mut DeviceTreeNode, name: &str, value: impl ToPropertyValue) {

@@ -1,5 +1,6 @@
 //! What can be wrong with a description, as sentences.
 
+use crate::devices::{MAX_DISKS, Mac};
 use crate::plan::{MAX_NAME, MAX_REGIONS, MAX_VCPUS, MAX_VMS, Name, RegionKind};
 use addr::IpaRange;
 use core::fmt;
@@ -14,7 +15,7 @@ pub struct ConfigError {
 }
 
 /// What is wrong with a description.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// The bundle does not start with a sound description.
     Damaged(&'static str),
@@ -37,6 +38,35 @@ pub enum Problem {
     },
     /// The number of vCPUs is outside 1 to [`MAX_VCPUS`].
     BadVcpus(u32),
+    /// The list of CPUs has not one for each vCPU.
+    BadPins {
+        /// CPUs in the list.
+        pins: usize,
+        /// vCPUs there are.
+        vcpus: u32,
+    },
+    /// A CPU is in the list twice.
+    PinnedTwice(u8),
+    /// A CPU is dedicated to another VM already.
+    CpuTaken {
+        /// The CPU.
+        cpu: u8,
+        /// The other VM.
+        other: Name,
+    },
+    /// The address of the network interface is not that of one interface.
+    BadMac(Mac),
+    /// Another VM's network interface has the same address.
+    SameMac {
+        /// The address.
+        mac: Mac,
+        /// The other VM.
+        other: Name,
+    },
+    /// More disks than there is room for.
+    TooManyDisks,
+    /// A disk, by its number, cannot be one, and why.
+    BadDisk(usize, &'static str),
     /// No such width of an IPA space is supported.
     BadIpaBits(u32),
     /// No translation table of that width can start at that level.
@@ -107,6 +137,13 @@ pub enum Problem {
         wanted: u8,
         /// Bits there are.
         available: u8,
+    },
+    /// The machine has no such CPU.
+    NoSuchCpu {
+        /// Its number.
+        wanted: u8,
+        /// CPUs there are.
+        available: usize,
     },
 }
 
@@ -183,12 +220,43 @@ impl fmt::Display for Problem {
                 "a table for {ipa_bits} address bits cannot start at level {start_level}"
             ),
             Self::BadDebug(which) => write!(f, "the number of {which} is not 2 to 64"),
-            _ => self.fmt_memory(f),
+            _ => self.fmt_parts(f),
         }
     }
 }
 
 impl Problem {
+    /// The sentences about CPUs and devices.
+    fn fmt_parts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadPins { pins, vcpus } => write!(
+                f,
+                "{pins} CPUs for {vcpus} vCPUs, where each vCPU needs its own"
+            ),
+            Self::PinnedTwice(cpu) => write!(f, "CPU {cpu} is given to two of its vCPUs"),
+            Self::CpuTaken { cpu, other } => {
+                write!(
+                    f,
+                    "CPU {cpu} is dedicated to {} already",
+                    other.escape_default()
+                )
+            }
+            Self::BadMac(mac) => write!(f, "{mac} is no address of a network interface"),
+            Self::SameMac { mac, other } => write!(
+                f,
+                "its network address {mac} is that of {} too; give it another name",
+                other.escape_default()
+            ),
+            Self::TooManyDisks => write!(f, "there are more than {MAX_DISKS} disks"),
+            Self::BadDisk(number, why) => write!(f, "its disk {number} {why}"),
+            Self::NoSuchCpu { wanted, available } => write!(
+                f,
+                "it wants CPU {wanted}, this machine has {available}, numbered from 0"
+            ),
+            _ => self.fmt_memory(f),
+        }
+    }
+
     /// The sentences about addresses and sizes.
     #[allow(clippy::too_many_lines, reason = "a table: one sentence per problem")]
     fn fmt_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

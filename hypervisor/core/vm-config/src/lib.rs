@@ -7,9 +7,10 @@
 //! contents follow the blob, each padded with zeros to whole granules, so that
 //! the RMM can read them where they are.
 //!
-//! [`Plan::decode`] turns a bundle into an owned, validated [`Plan`]. Bundles
-//! are foreign data: whatever is wrong with one is a [`ConfigError`] that names
-//! the VM, never a panic, and a `Plan` upholds everything its fields promise.
+//! [`Plan::decode`] checks a bundle from end to end; [`Plan::vms`] then gives
+//! one owned [`VmPlan`] after the other. Bundles are foreign data: whatever is
+//! wrong with one is a [`ConfigError`] that names the VM, never a panic, and a
+//! `VmPlan` upholds everything its fields promise.
 //! [`check`](VmPlan::check) is the same validation for plans made in other
 //! ways; `encode` (feature `encode`) writes bundles on the build host.
 //!
@@ -34,6 +35,7 @@
 
 mod check;
 mod decode;
+mod devices;
 #[cfg(feature = "encode")]
 mod encode;
 mod error;
@@ -42,19 +44,21 @@ pub mod map;
 mod plan;
 
 pub use check::Limits;
+pub use decode::Plan;
+pub use devices::{Devices, Disk, MAX_DISKS, Mac};
 #[cfg(feature = "encode")]
-pub use encode::{Contents, VmSource, encode};
+pub use encode::{Contents, DiskContents, DiskImage, VmSource, encode};
 pub use error::{ConfigError, Problem};
 pub use geometry::Geometry;
 pub use plan::{
-    Hash, MAX_NAME, MAX_REGIONS, MAX_VCPUS, MAX_VMS, Name, Plan, Populate, RamRequests,
+    CpuOn, Hash, MAX_NAME, MAX_REGIONS, MAX_VCPUS, MAX_VMS, Name, Pins, Populate, RamRequests,
     RealmSettings, Region, RegionKind, VmKind, VmPlan,
 };
 
 /// `compatible` of a bundle's root node.
 pub const COMPATIBLE: &str = "suzerain,bundle-v1";
 /// Bytes a bundle's description has at most.
-pub const MAX_DESCRIPTION: usize = 64 << 10;
+pub const MAX_DESCRIPTION: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,22 @@ pub const UART_SIZE: u64 = 0x1000;
 pub const UART_CLOCK_HZ: u32 = 24_000_000;
 /// Interrupt of the PL011: SPI 1.
 pub const UART_INTID: u32 = 33;
+/// First of the virtio-mmio slots.
+pub const VIRTIO_BASE: Ipa = Ipa::new(0x0a00_0000);
+/// Bytes of a virtio-mmio slot.
+pub const VIRTIO_STRIDE: u64 = 0x200;
+/// Number of virtio-mmio slots.
+pub const VIRTIO_SLOTS: usize = 8;
+/// Interrupt of the first virtio-mmio slot, SPI 16; the others follow.
+pub const VIRTIO_INTID: u32 = 48;
+/// Slot of the console.
+pub const VIRTIO_CONSOLE: usize = 0;
+/// Slot of the source of entropy.
+pub const VIRTIO_ENTROPY: usize = 1;
+/// Slot of the network interface.
+pub const VIRTIO_NET: usize = 2;
+/// Slot of the first disk; the others follow.
+pub const VIRTIO_DISK: usize = 3;
 /// Bottom and top of everything that may be a device.
 pub const DEVICES: (Ipa, Ipa) = (Ipa::new(0x0800_0000), Ipa::new(0x4000_0000));
 /// Where RAM starts.

@@ -1,12 +1,13 @@
-//! What is to run: owned, without pointers into the bundle.
+//! What is to run: each VM owned, without pointers into the bundle.
 
+use crate::devices::Devices;
 use crate::geometry::Geometry;
 use crate::map;
 use addr::{Ipa, IpaRange};
 use heapless::{String, Vec};
 
 /// VMs at most.
-pub const MAX_VMS: usize = 8;
+pub const MAX_VMS: usize = 128;
 /// Regions of a VM at most.
 pub const MAX_REGIONS: usize = 8;
 /// Bytes of a name at most.
@@ -17,12 +18,8 @@ pub const MAX_VCPUS: u32 = 64;
 /// A VM's name: letters, digits, `-`, `_` and `.`.
 pub type Name = String<MAX_NAME, u8>;
 
-/// Everything that is to run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The VMs; their names differ.
-    pub vms: Vec<VmPlan, MAX_VMS>,
-}
+/// The physical CPUs that a VM's vCPUs are dedicated to.
+pub type Pins = Vec<u8, { MAX_VCPUS as usize }, u8>;
 
 /// One VM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +30,9 @@ pub struct VmPlan {
     pub kind: VmKind,
     /// Number of vCPUs.
     pub vcpus: u32,
+    /// The physical CPU of each vCPU, which then runs nothing else; empty if
+    /// its vCPUs share what CPUs nobody is dedicated to.
+    pub cpus: Pins,
     /// Its RAM: whole 2 MiB blocks inside the protected half.
     pub memory: IpaRange,
     /// Width of its IPA space.
@@ -45,6 +45,8 @@ pub struct VmPlan {
     pub restarts: u32,
     /// In which steps its RAM is populated on fault.
     pub populate: Populate,
+    /// What it has beside the fixed devices of [`map`].
+    pub devices: Devices,
     /// What only a Realm has.
     pub realm: RealmSettings,
     /// What its RAM holds at first, ascending and apart, in whole granules.
@@ -78,6 +80,15 @@ pub enum RamRequests {
     Reject,
 }
 
+/// What the host answers when a vCPU of a Realm turns another one on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuOn {
+    /// It lets it run.
+    Accept,
+    /// PSCI's DENIED.
+    Deny,
+}
+
 /// A measurement algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
@@ -105,6 +116,8 @@ pub struct RealmSettings {
     pub rpv: [u8; 64],
     /// The answer to requests for RAM.
     pub ram_requests: RamRequests,
+    /// The answer to PSCI `CPU_ON`.
+    pub cpu_on: CpuOn,
 }
 
 impl RealmSettings {
@@ -118,6 +131,7 @@ impl RealmSettings {
                 num_wps: 1,
                 rpv: [0; 64],
                 ram_requests: RamRequests::Accept,
+                cpu_on: CpuOn::Accept,
             }),
             None => None,
         }
@@ -185,6 +199,7 @@ macro_rules! words {
 words!(VmKind { Realm = "realm", Normal = "normal" });
 words!(Populate { Blocks = "2m", Granules = "4k" });
 words!(RamRequests { Accept = "accept", Reject = "reject" });
+words!(CpuOn { Accept = "accept", Deny = "deny" });
 words!(Hash { Sha256 = "sha-256", Sha512 = "sha-512" });
 words!(RegionKind {
     Kernel = "kernel",

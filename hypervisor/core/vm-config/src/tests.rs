@@ -2,6 +2,7 @@ extern crate alloc;
 extern crate std;
 
 mod damage;
+mod devices;
 mod refusals;
 
 use crate::*;
@@ -26,13 +27,15 @@ fn linux() -> VmSource {
     let plan = VmPlan {
         name: Name::try_from("linux").unwrap(),
         kind: VmKind::Realm,
-        vcpus: 1,
+        vcpus: 2,
+        cpus: Pins::from_slice(&[3, 1]).unwrap(),
         memory: IpaRange::with_size(map::RAM_BASE, 64 * MIB).unwrap(),
         ipa_bits: map::DEFAULT_IPA_BITS,
         entry: map::RAM_BASE,
         x0: 0x4100_0000,
         restarts: 2,
         populate: Populate::Blocks,
+        devices: Devices::default(),
         realm: RealmSettings {
             rpv: [7; 64],
             ..RealmSettings::new(map::DEFAULT_IPA_BITS).unwrap()
@@ -46,7 +49,16 @@ fn linux() -> VmSource {
             contents(RegionKind::Initrd, 0x4200_0000, 5_000, false),
             contents(RegionKind::Dtb, 0x4100_0000, 4_096, true),
         ],
+        disks: vec![],
     }
+}
+
+/// The VMs of a bundle.
+fn vms(bundle: &[u8]) -> HeapVec<VmPlan> {
+    let plan = Plan::decode(bundle).unwrap();
+    let vms: HeapVec<_> = plan.vms().collect();
+    assert_eq!(vms.len(), plan.len());
+    vms
 }
 
 /// A VM with nothing but a flat binary.
@@ -55,6 +67,7 @@ fn payload(name: &str) -> VmSource {
     vm.plan.name = Name::try_from(name).unwrap();
     vm.plan.kind = VmKind::Normal;
     vm.plan.populate = Populate::Granules;
+    vm.plan.cpus = Pins::new();
     vm.plan.x0 = 0;
     vm.contents = vec![contents(RegionKind::Payload, 0x4000_0000, 4096, true)];
     vm
@@ -64,19 +77,19 @@ fn payload(name: &str) -> VmSource {
 fn a_plan_comes_out_of_the_bundle_as_it_went_in() {
     let sources = [linux(), payload("small")];
     let bundle = encode(&sources).unwrap();
-    let plan = Plan::decode(&bundle).unwrap();
-    assert_eq!(plan.vms.len(), 2);
-    for (vm, source) in plan.vms.iter().zip(&sources) {
+    let vms = vms(&bundle);
+    assert_eq!(vms.len(), 2);
+    for (vm, source) in vms.iter().zip(&sources) {
         let mut expected = source.plan.clone();
         expected.regions = vm.regions.clone();
         assert_eq!(*vm, expected);
     }
-    let kinds: HeapVec<_> = plan.vms[0].regions.iter().map(|r| r.kind).collect();
+    let kinds: HeapVec<_> = vms[0].regions.iter().map(|r| r.kind).collect();
     assert_eq!(
         kinds,
         [RegionKind::Kernel, RegionKind::Dtb, RegionKind::Initrd]
     );
-    let measured: HeapVec<_> = plan.vms[0].regions.iter().map(|r| r.measured).collect();
+    let measured: HeapVec<_> = vms[0].regions.iter().map(|r| r.measured).collect();
     assert_eq!(measured, [true, true, false]);
 }
 
@@ -84,9 +97,8 @@ fn a_plan_comes_out_of_the_bundle_as_it_went_in() {
 fn contents_lie_at_granules_padded_with_zeros() {
     let sources = [linux(), payload("small")];
     let bundle = encode(&sources).unwrap();
-    let plan = Plan::decode(&bundle).unwrap();
     assert!(bundle.len().is_multiple_of(4096));
-    for (vm, source) in plan.vms.iter().zip(&sources) {
+    for (vm, source) in vms(&bundle).iter().zip(&sources) {
         for region in &vm.regions {
             assert!(region.offset.is_multiple_of(GRANULE_SIZE));
             let start = region.offset as usize;

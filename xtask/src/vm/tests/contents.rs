@@ -14,8 +14,8 @@ fn memory(size: u64) -> IpaRange {
 }
 
 /// The bytes of a region, as the bundle holds them.
-fn region<'a>(plan: &Plan, bundle: &'a [u8], kind: RegionKind) -> (u64, &'a [u8]) {
-    let region = plan.vms[0].regions.iter().find(|r| r.kind == kind).unwrap();
+fn region<'a>(vms: &[VmPlan], bundle: &'a [u8], kind: RegionKind) -> (u64, &'a [u8]) {
+    let region = vms[0].regions.iter().find(|r| r.kind == kind).unwrap();
     let start = region.offset as usize;
     let bytes = &bundle[start..start + region.range.size() as usize];
     (region.range.base().raw(), bytes)
@@ -39,33 +39,33 @@ fn the_same_input_gives_the_same_bundle() {
 
 #[test]
 fn kernel_tree_and_file_system_lie_apart_in_their_order() {
-    let (plan, bundle) = Fake::new().bundle(LINUX, &Overrides::default()).unwrap();
-    let (kernel_at, kernel) = region(&plan, &bundle, RegionKind::Kernel);
-    let (dtb_at, _) = region(&plan, &bundle, RegionKind::Dtb);
-    let (initrd_at, _) = region(&plan, &bundle, RegionKind::Initrd);
+    let (vms, bundle) = Fake::new().bundle(LINUX, &Overrides::default()).unwrap();
+    let (kernel_at, kernel) = region(&vms, &bundle, RegionKind::Kernel);
+    let (dtb_at, _) = region(&vms, &bundle, RegionKind::Dtb);
+    let (initrd_at, _) = region(&vms, &bundle, RegionKind::Initrd);
     // The kernel takes 3 MiB with its BSS; the rest starts at a block.
     assert_eq!(
         (kernel_at, dtb_at, initrd_at),
         (0x4000_0000, 0x4040_0000, 0x4041_0000)
     );
     assert_eq!(kernel[..0x1_2345], image(0x1_2345, 0x30_0000));
-    assert_eq!(plan.vms[0].entry.raw(), kernel_at);
-    assert_eq!(plan.vms[0].x0, dtb_at);
+    assert_eq!(vms[0].entry.raw(), kernel_at);
+    assert_eq!(vms[0].x0, dtb_at);
 }
 
 #[test]
 fn a_payload_finds_its_device_tree_at_x0() {
-    let (plan, bundle) = Fake::new().bundle(HELLO, &Overrides::default()).unwrap();
-    let (at, bytes) = region(&plan, &bundle, RegionKind::Dtb);
-    assert_eq!((plan.vms[0].entry.raw(), plan.vms[0].x0), (0x4000_0000, at));
+    let (vms, bundle) = Fake::new().bundle(HELLO, &Overrides::default()).unwrap();
+    let (at, bytes) = region(&vms, &bundle, RegionKind::Dtb);
+    assert_eq!((vms[0].entry.raw(), vms[0].x0), (0x4000_0000, at));
     assert!(tree(bytes).find_node("/memory@40000000").is_some());
 }
 
 #[test]
 fn the_kernel_is_told_where_its_file_system_lies() {
-    let (plan, bundle) = Fake::new().bundle(LINUX, &Overrides::default()).unwrap();
-    let (at, archive) = region(&plan, &bundle, RegionKind::Initrd);
-    let (_, dtb) = region(&plan, &bundle, RegionKind::Dtb);
+    let (vms, bundle) = Fake::new().bundle(LINUX, &Overrides::default()).unwrap();
+    let (at, archive) = region(&vms, &bundle, RegionKind::Initrd);
+    let (_, dtb) = region(&vms, &bundle, RegionKind::Dtb);
     let tree = tree(dtb);
     let chosen = tree.find_node("/chosen").unwrap();
     let number = |name: &str| chosen.property(name).unwrap().value_as::<u64>().unwrap();

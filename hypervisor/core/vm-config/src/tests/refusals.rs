@@ -128,11 +128,13 @@ fn names_must_be_printable_and_differ() {
 
 #[test]
 fn too_many_vms_and_none_at_all_are_refused() {
-    let many: HeapVec<_> = (0..9).map(|i| payload(&alloc::format!("vm{i}"))).collect();
-    assert!(encode(&many[..8]).is_ok());
+    let many: HeapVec<_> = (0..129)
+        .map(|i| payload(&alloc::format!("vm{i}")))
+        .collect();
+    assert!(encode(&many[..128]).is_ok());
     assert_eq!(
         encode(&many).unwrap_err().to_string(),
-        "VM bundle: there are more than 8 VMs"
+        "VM bundle: there are more than 128 VMs"
     );
     assert_eq!(
         encode(&[]).unwrap_err().to_string(),
@@ -146,6 +148,7 @@ fn what_the_machine_cannot_give_is_refused() {
     let enough = Limits {
         memory: 64 * MIB,
         ipa_bits: 33,
+        cpus: 4,
     };
     assert_eq!(vm.check_fits(&enough), Ok(()));
     let small = Limits {
@@ -164,12 +167,27 @@ fn what_the_machine_cannot_give_is_refused() {
         vm.check_fits(&narrow).unwrap_err().to_string(),
         "VM linux: it wants 33 address bits, this machine offers 32"
     );
+    let two = Limits { cpus: 2, ..enough };
+    assert_eq!(
+        vm.check_fits(&two).unwrap_err().to_string(),
+        "VM linux: it wants CPU 3, this machine has 2, numbered from 0"
+    );
 }
 
 /// Decodes the bundle of `linux` with one property of a node replaced, or
 /// removed where there is no value.
-fn with_property(path: &str, name: &str, value: Option<&[u8]>) -> Result<Plan, ConfigError> {
-    let bundle = encode(&[linux()]).unwrap();
+fn with_property(path: &str, name: &str, value: Option<&[u8]>) -> Result<(), ConfigError> {
+    with_property_of(linux(), path, name, value)
+}
+
+/// The same with another VM.
+pub fn with_property_of(
+    vm: VmSource,
+    path: &str,
+    name: &str,
+    value: Option<&[u8]>,
+) -> Result<(), ConfigError> {
+    let bundle = encode(&[vm]).unwrap();
     let size = u32::from_be_bytes(bundle[4..8].try_into().unwrap()) as usize;
     let fdt = dtoolkit::fdt::Fdt::new(&bundle[..size]).unwrap();
     let mut tree = DeviceTree::from_fdt(&fdt);
@@ -181,7 +199,7 @@ fn with_property(path: &str, name: &str, value: Option<&[u8]>) -> Result<Plan, C
     let mut changed = tree.to_dtb();
     changed.resize(4096, 0);
     changed.extend_from_slice(&bundle[4096..]);
-    Plan::decode(&changed)
+    Plan::decode(&changed).map(drop)
 }
 
 #[test]
@@ -202,6 +220,7 @@ fn each_missing_property_is_named() {
         "num-wps",
         "rpv",
         "ram-requests",
+        "cpu-on",
     ] {
         assert_eq!(
             with_property("/vm@0", name, None).unwrap_err().to_string(),
