@@ -8,7 +8,7 @@
 use addr::{Ipa, IpaRange};
 use dtoolkit::ToPropertyValue;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
-use vm_config::map;
+use vm_config::{VmKind, map};
 
 const GIC_PHANDLE: u32 = 1;
 const CLOCK_PHANDLE: u32 = 2;
@@ -22,10 +22,14 @@ const LEVEL_HIGH: u32 = 4;
 /// What differs between guests.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// What protects it from its host.
+    pub kind: VmKind,
     /// Its RAM.
     pub memory: IpaRange,
     /// Its number of vCPUs.
     pub vcpus: u32,
+    /// Its virtio-mmio slots that hold a device.
+    pub slots: Vec<usize>,
     /// Its kernel's command line.
     pub bootargs: String,
     /// Where its initial file system lies.
@@ -46,11 +50,14 @@ impl Machine {
         root.add_child(self.chosen());
         root.add_child(self.memory());
         root.add_child(self.cpus());
-        root.add_child(psci());
+        root.add_child(self.psci());
         root.add_child(timer());
         root.add_child(self.gic());
         root.add_child(clock());
         root.add_child(uart());
+        for slot in &self.slots {
+            root.add_child(virtio(*slot));
+        }
         tree.to_dtb()
     }
 
@@ -88,6 +95,19 @@ impl Machine {
         cpus
     }
 
+    /// A Realm's calls go to the RMM, which takes SMCs only.
+    fn psci(&self) -> DeviceTreeNode {
+        let mut node = node("psci");
+        let names: &[&str] = &["arm,psci-1.0", "arm,psci-0.2"];
+        set(&mut node, "compatible", names);
+        let method = match self.kind {
+            VmKind::Realm => "smc",
+            VmKind::Normal => "hvc",
+        };
+        set(&mut node, "method", method);
+        node
+    }
+
     fn gic(&self) -> DeviceTreeNode {
         let mut node = unit("intc", map::GICD_BASE);
         set(&mut node, "compatible", "arm,gic-v3");
@@ -105,14 +125,6 @@ impl Machine {
         set(&mut node, "phandle", GIC_PHANDLE);
         node
     }
-}
-
-fn psci() -> DeviceTreeNode {
-    let mut node = node("psci");
-    let names: &[&str] = &["arm,psci-1.0", "arm,psci-0.2"];
-    set(&mut node, "compatible", names);
-    set(&mut node, "method", "smc");
-    node
 }
 
 fn timer() -> DeviceTreeNode {
@@ -155,6 +167,17 @@ fn uart() -> DeviceTreeNode {
     set(&mut node, "clocks", [CLOCK_PHANDLE, CLOCK_PHANDLE]);
     let clocks: &[&str] = &["uartclk", "apb_pclk"];
     set(&mut node, "clock-names", clocks);
+    node
+}
+
+/// Devices see memory as CPUs do: what they write needs no cache maintenance.
+fn virtio(slot: usize) -> DeviceTreeNode {
+    let (base, intid) = (map::virtio_base(slot), map::virtio_intid(slot));
+    let mut node = unit("virtio_mmio", base);
+    set(&mut node, "compatible", "virtio,mmio");
+    set_reg(&mut node, &[(base, map::VIRTIO_STRIDE)]);
+    set(&mut node, "interrupts", [SPI, intid - 32, LEVEL_HIGH]);
+    set(&mut node, "dma-coherent", [0u8; 0]);
     node
 }
 

@@ -11,14 +11,19 @@
 //! An error names the place that can be mended: file, line and key, or the
 //! option of the command line.
 
+mod devices;
+mod document;
 pub mod fdt;
 mod file;
+mod guest;
 pub mod initramfs;
 pub mod kernel;
 mod layout;
+mod reader;
 mod source;
 mod text;
 
+pub use devices::{DiskHolds, DiskSource};
 pub use file::{Guest, Initrd, Kernel, VmFile};
 pub use layout::{Layout, memory_layout};
 

@@ -1,5 +1,6 @@
 //! Gathering what a VM file names: files read, tree generated, all placed.
 
+use super::devices::{DiskHolds, DiskSource, disk_key};
 use super::fdt::Machine;
 use super::file::{Guest, Initrd, Kernel, VmFile};
 use super::layout::{DTB_ROOM, Layout, Sizes, memory_layout};
@@ -8,7 +9,7 @@ use addr::{Ipa, IpaRange};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
-use vm_config::{Contents, RegionKind, VmSource};
+use vm_config::{Contents, DiskContents, DiskImage, RegionKind, VmSource, map};
 
 /// A guest's files in memory.
 struct Files {
@@ -51,11 +52,30 @@ impl VmFile {
         if !files.initrd.is_empty() {
             contents.push(self.contents(RegionKind::Initrd, layout.initrd, files.initrd));
         }
+        let disks = self.disks.iter().enumerate();
+        let disks = disks.map(|(number, disk)| self.disk(disk_key(number), disk));
         Ok(VmSource {
             plan,
             contents,
-            disks: Vec::new(),
+            disks: disks.collect::<Result<_>>()?,
         })
+    }
+
+    fn disk(&self, key: &str, disk: &DiskSource) -> Result<DiskImage> {
+        let contents = match &disk.holds {
+            DiskHolds::Zeros(size) => DiskContents::Zeros(*size),
+            DiskHolds::File(path) => DiskContents::Bytes(self.read(key, path)?),
+        };
+        Ok(DiskImage {
+            contents,
+            readonly: disk.readonly,
+        })
+    }
+
+    /// The virtio-mmio slots that its devices take.
+    fn slots(&self) -> Vec<usize> {
+        let disks = map::VIRTIO_DISK..map::VIRTIO_DISK + self.disks.len();
+        self.plan.devices.slots().chain(disks).collect()
     }
 
     fn contents(&self, kind: RegionKind, ipa: Ipa, bytes: Vec<u8>) -> Contents {
@@ -69,8 +89,10 @@ impl VmFile {
 
     fn dtb(&self, files: &Files, layout: &Layout) -> Result<Vec<u8>> {
         let machine = Machine {
+            kind: self.plan.kind,
             memory: self.plan.memory,
             vcpus: self.plan.vcpus.min(vm_config::MAX_VCPUS),
+            slots: self.slots(),
             bootargs: files.cmdline.clone(),
             initrd: IpaRange::with_size(layout.initrd, files.initrd.len() as u64).ok(),
         };

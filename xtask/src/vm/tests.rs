@@ -1,6 +1,6 @@
 use super::*;
 use std::fs;
-use vm_config::{Plan, Populate, RamRequests, RegionKind, VmKind, VmPlan};
+use vm_config::{CpuOn, Mac, Plan, Populate, RamRequests, RegionKind, VmKind, VmPlan};
 
 mod contents;
 mod refusals;
@@ -93,6 +93,9 @@ fn a_short_file_gets_the_defaults() {
     assert_eq!(vm.populate, Populate::Blocks);
     assert_eq!((vm.realm.num_bps, vm.realm.num_wps), (1, 1));
     assert_eq!(vm.realm.ram_requests, RamRequests::Accept);
+    assert_eq!(vm.realm.cpu_on, CpuOn::Accept);
+    assert!(vm.cpus.is_empty());
+    assert_eq!(vm.devices.slots().count(), 0);
     assert_eq!(vm.realm.rpv, [0; 64]);
     assert!(vm.regions.iter().all(|region| region.measured));
 }
@@ -103,6 +106,7 @@ fn every_key_reaches_the_plan() {
         name = "other"
         kind = "normal"
         vcpus = 3
+        cpus = [2, 0, 1]
         memory = "1G"
         kernel = "kernel"
         restarts = 2
@@ -116,6 +120,13 @@ fn every_key_reaches_the_plan() {
         watchpoints = 4
         rpv = "0aff"
         ram_requests = "reject"
+        cpu_on = "deny"
+        [devices]
+        console = true
+        entropy = true
+        network = true
+        [[devices.disk]]
+        size = "64K"
         [place]
         image = 0x4020_0000
         dtb = 0x5000_0000
@@ -130,7 +141,11 @@ fn every_key_reaches_the_plan() {
     assert_eq!(vm.realm.hash, vm_config::Hash::Sha512);
     assert_eq!((vm.realm.num_bps, vm.realm.num_wps), (5, 3));
     assert_eq!(vm.realm.rpv[..3], [0x0a, 0xff, 0]);
+    assert_eq!(vm.cpus[..], [2, 0, 1]);
     assert_eq!(vm.realm.ram_requests, RamRequests::Reject);
+    assert_eq!(vm.realm.cpu_on, CpuOn::Deny);
+    assert!(vm.devices.console && vm.devices.entropy && vm.devices.net.is_some());
+    assert_eq!(vm.devices.disks[0].size, 64 << 10);
     assert_eq!((vm.entry.raw(), vm.x0), (0x4020_0000, 0x5000_0000));
     let measured: Vec<_> = vm.regions.iter().map(|r| (r.kind, r.measured)).collect();
     assert_eq!(
@@ -169,19 +184,57 @@ fn the_command_line_wins_over_the_file() {
 
 #[test]
 fn the_early_console_of_a_realm_is_at_the_shared_alias() {
-    let load = |text: &str| {
-        let file = VmFile::parse(Path::new("a.toml"), text, &Overrides::default());
-        match file.unwrap().guest() {
-            Guest::Linux { cmdline, .. } => cmdline.clone(),
-            Guest::Payload(_) => panic!("a kernel runs"),
-        }
-    };
+    let load = |text: &str| cmdline(text, &Overrides::default());
     assert!(load(LINUX).starts_with("earlycon=pl011,mmio32,0x109000000 console=ttyAMA0"));
     let wide = format!("{LINUX}[realm]\nipa_bits = 40\n");
     assert!(load(&wide).starts_with("earlycon=pl011,mmio32,0x8009000000 "));
     let normal = format!("{LINUX}kind = \"normal\"\n");
     assert!(load(&normal).starts_with("earlycon=pl011,mmio32,0x9000000 "));
     assert!(!load(LINUX).contains("quiet"));
+}
+
+/// The command line of the kernel in a VM file of this text.
+fn cmdline(text: &str, overrides: &Overrides) -> String {
+    let file = VmFile::parse(Path::new("a.toml"), text, overrides);
+    match file.unwrap().guest() {
+        Guest::Linux { cmdline, .. } => cmdline.clone(),
+        Guest::Payload(_) => panic!("a kernel runs"),
+    }
+}
+
+#[test]
+fn words_are_appended_to_the_usual_command_line_and_none_is_said_twice() {
+    let usual = cmdline(LINUX, &Overrides::default());
+    let text = format!("{LINUX}append = \"suzerain.cpus=4 {CHECKS_WORD}\"\n");
+    let expected = format!("{usual} suzerain.cpus=4 {CHECKS_WORD}");
+    assert_eq!(cmdline(&text, &Overrides::default()), expected);
+    let headless = Overrides {
+        headless: true,
+        ..Overrides::default()
+    };
+    assert_eq!(cmdline(&text, &headless), expected);
+    assert_eq!(cmdline(LINUX, &headless), format!("{usual} {CHECKS_WORD}"));
+}
+
+#[test]
+fn a_kernel_with_devices_has_room_for_their_data() {
+    let slabs = |more: &str| cmdline(&format!("{LINUX}{more}"), &Overrides::default());
+    assert!(slabs("").contains(" swiotlb=512 "));
+    assert!(slabs("[devices]\nnetwork = true\n").contains(" swiotlb=8192 "));
+    assert!(slabs("[[devices.disk]]\nsize = \"1M\"\n").contains(" swiotlb=8192 "));
+}
+
+#[test]
+fn network_addresses_follow_from_names_and_are_locally_administered() {
+    let mac = |name: &str| {
+        let text = format!("{HELLO}name = \"{name}\"\n[devices]\nnetwork = true\n");
+        let (vms, _) = Fake::new().bundle(&text, &Overrides::default()).unwrap();
+        vms[0].devices.net.unwrap()
+    };
+    let (web, db): (Mac, Mac) = (mac("web"), mac("db"));
+    assert_eq!(web, mac("web"));
+    assert_ne!(web, db);
+    assert!([web, db].iter().all(|mac| mac.0[0] & 3 == 2));
 }
 
 #[test]

@@ -64,6 +64,16 @@ pub const fn shared_bit(ipa_bits: u8) -> u64 {
     }
 }
 
+/// Where virtio-mmio slot `slot` lies.
+pub const fn virtio_base(slot: usize) -> Ipa {
+    Ipa::new(VIRTIO_BASE.raw() + slot as u64 * VIRTIO_STRIDE)
+}
+
+/// The interrupt of virtio-mmio slot `slot`.
+pub const fn virtio_intid(slot: usize) -> u32 {
+    VIRTIO_INTID + slot as u32
+}
+
 /// The affinity of vCPU `index`: Aff0 holds four bits, as in `RmiRecMpidr`.
 pub const fn mpidr(index: u32) -> u32 {
     (index & 0xf) | ((index >> 4) << 8)

@@ -78,6 +78,8 @@ fn the_kernel_is_told_where_its_file_system_lies() {
 #[test]
 fn a_realm_kernel_finds_all_it_needs_in_its_tree() {
     let machine = Machine {
+        kind: VmKind::Realm,
+        slots: vec![],
         memory: memory(256 << 20),
         vcpus: 18,
         bootargs: "console=ttyAMA0".to_owned(),
@@ -122,8 +124,61 @@ fn a_realm_kernel_finds_all_it_needs_in_its_tree() {
 }
 
 #[test]
+fn a_plain_vm_s_kernel_calls_the_hypervisor_and_not_the_firmware() {
+    let fake = Fake::new();
+    let method = |kind: &str| {
+        let text = format!("{HELLO}kind = \"{kind}\"\n");
+        let (vms, bundle) = fake.bundle(&text, &Overrides::default()).unwrap();
+        let (_, dtb) = region(&vms, &bundle, RegionKind::Dtb);
+        let tree = tree(dtb);
+        let psci = tree.find_node("/psci").unwrap();
+        psci.property("method").unwrap().value().to_vec()
+    };
+    assert_eq!(method("normal"), b"hvc\0");
+    assert_eq!(method("realm"), b"smc\0");
+}
+
+#[test]
+fn each_device_has_its_slot_in_the_tree_and_others_have_none() {
+    let fake = Fake::new();
+    fake.write("disk.img", &[7; 700]);
+    let text = format!(
+        "{LINUX}[devices]\nnetwork = true\n\
+         disk = [{{ size = \"1M\" }}, {{ image = \"disk.img\", readonly = true }}]\n"
+    );
+    let (vms, bundle) = fake.bundle(&text, &Overrides::default()).unwrap();
+    let (_, dtb) = region(&vms, &bundle, RegionKind::Dtb);
+    let tree = tree(dtb);
+    let children = tree.root().children();
+    let found: Vec<_> = children
+        .filter(|node| node.is_compatible("virtio,mmio"))
+        .map(|node| {
+            let interrupts = node.property("interrupts").unwrap();
+            assert!(node.property("dma-coherent").is_some());
+            (node.name().to_owned(), interrupts.value_as::<[u32; 3]>())
+        })
+        .collect();
+    let expected = |address: &str, spi| (format!("virtio_mmio@{address}"), Ok([0, spi, 4]));
+    assert_eq!(
+        found,
+        [
+            expected("a000400", 18),
+            expected("a000600", 19),
+            expected("a000800", 20)
+        ]
+    );
+    let disks = &vms[0].devices.disks;
+    assert_eq!((disks[0].size, disks[0].offset), (1 << 20, None));
+    assert_eq!((disks[1].size, disks[1].readonly), (1024, true));
+    let start = disks[1].offset.unwrap() as usize;
+    assert_eq!(bundle[start..start + 700], [7; 700]);
+}
+
+#[test]
 fn the_console_of_the_tree_is_its_uart() {
     let machine = Machine {
+        kind: VmKind::Realm,
+        slots: vec![],
         memory: memory(64 << 20),
         vcpus: 1,
         bootargs: String::new(),

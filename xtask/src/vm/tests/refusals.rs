@@ -70,6 +70,42 @@ fn a_value_of_the_wrong_form_is_named_with_its_line() {
             "guest.toml:3: rpv: it is not up to 128 hexadecimal digits in pairs",
         ),
         (
+            "realm.cpu_on = \"maybe\"",
+            "guest.toml:3: cpu_on: \"maybe\" is not one of \"accept\", \"deny\"",
+        ),
+        (
+            "cpus = [0, 1]",
+            "guest.toml:3: cpus: 2 CPUs for 1 vCPUs, where each vCPU needs its own",
+        ),
+        (
+            "cpus = [256]",
+            "guest.toml:3: invalid value: integer `256`, expected u8",
+        ),
+        (
+            "devices.floppy = true",
+            "guest.toml:3: unknown key `floppy`; known are console, entropy, network, disk",
+        ),
+        (
+            "devices.disk = [{ size = \"1000\" }]",
+            "guest.toml:3: disk 0: its disk 0 is not one or more whole sectors of 512 bytes",
+        ),
+        (
+            "devices.disk = [{ size = \"huge\" }]",
+            "guest.toml:3: disk 0: \"huge\" is no size; write for example \"512M\" or \"1G\"",
+        ),
+        (
+            "devices.disk = [{ readonly = true }]",
+            "guest.toml:3: disk 0: a disk has either image = \"<file>\" or size = \"<bytes>\"",
+        ),
+        (
+            "devices.disk = [{ image = \"gone\" }]",
+            "guest.toml:3: disk 0: cannot read gone: No such file or directory (os error 2)",
+        ),
+        (
+            "devices.disk = [{ size = \"1M\" }, { size = \"1M\" }, { size = \"1M\" }]",
+            "guest.toml:3: disk 2: there are more than 2 disks",
+        ),
+        (
             "realm.hash = \"md5\"",
             "guest.toml:3: hash: \"md5\" is not one of \"sha-256\", \"sha-512\"",
         ),
@@ -120,6 +156,20 @@ fn a_kernel_larger_than_the_memory_is_refused() {
     );
     assert!(
         refusal("kernel = \"debian\"\nmemory = \"4M\"\n").contains("its dtb at ipa:0x40400000")
+    );
+}
+
+#[test]
+fn a_cpu_that_two_vms_want_for_themselves_is_refused_with_both_names() {
+    let fake = Fake::new();
+    let parse = |name: &str, cpus: &str| {
+        let text = format!("{HELLO}vcpus = 2\ncpus = {cpus}\n");
+        VmFile::parse(&fake.path(name), &text, &Overrides::default()).unwrap()
+    };
+    let files = [parse("a.toml", "[1, 2]"), parse("b.toml", "[3, 2]")];
+    assert_eq!(
+        bundle_all(&files, &fake).unwrap_err().to_string(),
+        "VM b: CPU 2 is dedicated to a already"
     );
 }
 
