@@ -36,6 +36,8 @@ pub struct Args {
     pub interactive: bool,
     /// `suzerain.bench`: whether instructions per exit are counted.
     pub bench: bool,
+    /// `suzerain.trace`: whether the flight recorder is written out at the end.
+    pub trace: bool,
     /// `suzerain.selftest=gpf`: whether to touch a granule that is not ours.
     pub selftest_gpf: bool,
 }
@@ -48,6 +50,7 @@ impl Default for Args {
             log: Verbosity::Info,
             interactive: false,
             bench: false,
+            trace: false,
             selftest_gpf: false,
         }
     }
@@ -98,10 +101,13 @@ impl Args {
             "log" => self.log = verbosity(value)?,
             "interactive" => self.interactive = flag(value)?,
             "bench" => self.bench = flag(value)?,
+            "trace" => self.trace = flag(value)?,
             "selftest" if value == "gpf" => self.selftest_gpf = true,
             "selftest" => return Err("the one self-test is gpf"),
             _ => {
-                return Err("known are nonce, deadline, log, interactive, bench and selftest");
+                return Err(
+                    "known are nonce, deadline, log, interactive, bench, trace and selftest",
+                );
             }
         }
         Ok(())
@@ -141,13 +147,13 @@ mod tests {
     fn every_key_is_read_and_other_words_are_left_alone() {
         let (args, warnings) = parse(
             "console=x suzerain.nonce=0aF suzerain.deadline=20 suzerain.log=debug \
-             suzerain.interactive=1 suzerain.bench=1 suzerain.selftest=gpf quiet",
+             suzerain.interactive=1 suzerain.bench=1 suzerain.trace=1 suzerain.selftest=gpf quiet",
         );
         assert_eq!(warnings, 0);
         assert_eq!(args.nonce, "0aF");
         assert_eq!(args.deadline, Some(20));
         assert_eq!(args.log, Verbosity::Debug);
-        assert!(args.interactive && args.bench && args.selftest_gpf);
+        assert!(args.interactive && args.bench && args.trace && args.selftest_gpf);
     }
 
     #[test]

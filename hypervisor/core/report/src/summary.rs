@@ -7,6 +7,8 @@
 use core::fmt::{self, Write};
 use heapless::String;
 
+use crate::frame;
+use crate::json::{Hex, Text};
 use crate::tally::Tally;
 
 /// Bytes of JSON there is room for.
@@ -70,16 +72,6 @@ pub struct Granules {
     pub outstanding: u64,
     /// What the monitor counts in its tables, if it can.
     pub realm_pas_at_off: Option<u64>,
-}
-
-/// A measurement, printed in hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Hex<'a>(pub &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 /// What the summary says of one VM.
@@ -189,11 +181,13 @@ impl Summary {
             self.put(format_args!(","));
         }
         self.vms += 1;
-        self.put(format_args!(r#"{{"name":""#));
-        self.put_escaped(vm.name);
+        // A name comes from a VM file and may hold anything.
+        let name = Text(vm.name);
         let kind = if vm.is_realm { "realm" } else { "normal" };
         let outcome = vm.outcome.word();
-        self.put(format_args!(r#"","kind":"{kind}","outcome":"{outcome}""#));
+        self.put(format_args!(
+            r#"{{"name":"{name}","kind":"{kind}","outcome":"{outcome}""#
+        ));
         self.put_rim("rim", vm.rim);
         self.put_rim("rim_reported", vm.rim_reported);
         let Exits {
@@ -216,17 +210,6 @@ impl Summary {
         match rim {
             Some(rim) => self.put(format_args!(r#","{key}":"{}""#, Hex(rim))),
             None => self.put(format_args!(r#","{key}":null"#)),
-        }
-    }
-
-    /// A name comes from a VM file and may hold anything.
-    fn put_escaped(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => self.put(format_args!("\\{c}")),
-                c if c < ' ' => self.put(format_args!("\\u{:04x}", u32::from(c))),
-                c => self.put(format_args!("{c}")),
-            }
         }
     }
 
@@ -282,25 +265,8 @@ impl Summary {
         if self.overflow {
             return Err(TooLong);
         }
-        let json = self.text.as_str();
-        let crc = crc32(json.as_bytes());
-        write!(
-            out,
-            "SUZERAIN-SUMMARY {nonce} {} {crc:08x} {json}",
-            json.len()
-        )
-        .map_err(|_| TooLong)
+        frame::write(out, frame::SUMMARY, nonce, None, &self.text).map_err(|_| TooLong)
     }
-}
-
-/// CRC-32 (IEEE 802.3) bit by bit: one short line per run is not worth the
-/// tables of a fast one, which are 16 KiB.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
-    });
-    !crc
 }
 
 impl Default for Summary {
