@@ -153,6 +153,30 @@ fn synchronous(
     }
 }
 
+/// The reason of an exit in a word or two: what exits are counted by.
+pub fn exit_word(reason: u8, syndrome: u64) -> &'static str {
+    match Reason::from_raw(reason) {
+        Some(Reason::Sync) => match (syndrome >> 26) & 0x3f {
+            0x01 if syndrome & 1 != 0 => "WFE",
+            0x01 => "WFI",
+            0x16 => "HVC",
+            0x17 => "SMC",
+            0x18 => "system register",
+            0x1e => "granule protection",
+            0x20 | 0x21 => "instruction abort",
+            0x24 | 0x25 => "data abort",
+            _ => "other exception",
+        },
+        Some(Reason::Irq) => "interrupt",
+        Some(Reason::Fiq) => "FIQ",
+        Some(Reason::Psci) => "PSCI",
+        Some(Reason::RipasChange) => "RIPAS change",
+        Some(Reason::HostCall) => "host call",
+        Some(Reason::SError) => "SError",
+        None => "unknown",
+    }
+}
+
 fn fault(f: &mut Formatter<'_>, syndrome: u64) -> fmt::Result {
     match syndrome & 0x3f {
         0x04..=0x07 | 0x2b => f.write_str(", nothing is mapped there"),

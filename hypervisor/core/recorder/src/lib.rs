@@ -33,7 +33,7 @@ mod words;
 
 pub use dump::{About, Vm, dump};
 pub use event::{Cause, Entry, Event, Reason, Stage, Text, Who, ipa};
-pub use explain::{Explained, Guest, Names};
+pub use explain::{Explained, Guest, Names, exit_word};
 pub use merge::{MAX_CPUS, latest, print};
 pub use ring::{Cursor, Ring, Step};
 pub use words::{Kind, kind};

@@ -7,6 +7,11 @@ use heapless::String;
 /// Characters a nonce has at most.
 pub const MAX_NONCE: usize = 64;
 
+/// Columns that any terminal has.
+pub const DEFAULT_COLUMNS: u16 = 80;
+/// Columns that make sense.
+const COLUMNS: core::ops::RangeInclusive<u16> = 40..=1000;
+
 /// How much the log says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Verbosity {
@@ -22,6 +27,23 @@ pub enum Verbosity {
     Trace,
 }
 
+impl Verbosity {
+    /// The words for them, from the quietest on.
+    pub const WORDS: [&'static str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+    /// From its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "error" => Self::Error,
+            "warn" => Self::Warn,
+            "info" => Self::Info,
+            "debug" => Self::Debug,
+            "trace" => Self::Trace,
+            _ => return None,
+        })
+    }
+}
+
 /// The arguments, with defaults for those not given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Args {
@@ -34,6 +56,8 @@ pub struct Args {
     pub log: Verbosity,
     /// `suzerain.interactive`: whether the UART's input goes to the guest.
     pub interactive: bool,
+    /// `suzerain.columns`: how wide the operator's terminal is.
+    pub columns: u16,
     /// `suzerain.bench`: whether instructions per exit are counted.
     pub bench: bool,
     /// `suzerain.trace`: whether the flight recorder is written out at the end.
@@ -49,6 +73,7 @@ impl Default for Args {
             deadline: None,
             log: Verbosity::Info,
             interactive: false,
+            columns: DEFAULT_COLUMNS,
             bench: false,
             trace: false,
             selftest_gpf: false,
@@ -98,15 +123,22 @@ impl Args {
                 let seconds = value.parse().map_err(|_| "a deadline is whole seconds")?;
                 self.deadline = Some(seconds);
             }
-            "log" => self.log = verbosity(value)?,
+            "log" => {
+                let level = Verbosity::from_word(value);
+                self.log = level.ok_or("it is error, warn, info, debug or trace")?;
+            }
             "interactive" => self.interactive = flag(value)?,
+            "columns" => {
+                let columns = value.parse().ok().filter(|c| COLUMNS.contains(c));
+                self.columns = columns.ok_or("a terminal has 40 to 1000 columns")?;
+            }
             "bench" => self.bench = flag(value)?,
             "trace" => self.trace = flag(value)?,
             "selftest" if value == "gpf" => self.selftest_gpf = true,
             "selftest" => return Err("the one self-test is gpf"),
             _ => {
                 return Err(
-                    "known are nonce, deadline, log, interactive, bench, trace and selftest",
+                    "known are nonce, deadline, log, interactive, columns, bench, trace and selftest",
                 );
             }
         }
@@ -119,17 +151,6 @@ fn flag(value: &str) -> Result<bool, &'static str> {
         "0" => Ok(false),
         "1" => Ok(true),
         _ => Err("it is 0 or 1"),
-    }
-}
-
-fn verbosity(value: &str) -> Result<Verbosity, &'static str> {
-    match value {
-        "error" => Ok(Verbosity::Error),
-        "warn" => Ok(Verbosity::Warn),
-        "info" => Ok(Verbosity::Info),
-        "debug" => Ok(Verbosity::Debug),
-        "trace" => Ok(Verbosity::Trace),
-        _ => Err("it is error, warn, info, debug or trace"),
     }
 }
 
@@ -147,21 +168,22 @@ mod tests {
     fn every_key_is_read_and_other_words_are_left_alone() {
         let (args, warnings) = parse(
             "console=x suzerain.nonce=0aF suzerain.deadline=20 suzerain.log=debug \
-             suzerain.interactive=1 suzerain.bench=1 suzerain.trace=1 suzerain.selftest=gpf quiet",
+             suzerain.interactive=1 suzerain.columns=132 suzerain.bench=1 suzerain.trace=1 suzerain.selftest=gpf quiet",
         );
         assert_eq!(warnings, 0);
         assert_eq!(args.nonce, "0aF");
         assert_eq!(args.deadline, Some(20));
         assert_eq!(args.log, Verbosity::Debug);
+        assert_eq!(args.columns, 132);
         assert!(args.interactive && args.bench && args.trace && args.selftest_gpf);
     }
 
     #[test]
     fn unknown_keys_and_bad_values_are_named_and_leave_the_defaults() {
         let text = "suzerain.nonce=xyz suzerain.deadline=-1 suzerain.log=loud \
-                    suzerain.bench=yes suzerain.selftest=all suzerain.frobnicate";
+                    suzerain.columns=2 suzerain.bench=yes suzerain.selftest=all suzerain.frobnicate";
         let (args, warnings) = parse(text);
-        assert_eq!(warnings, 6);
+        assert_eq!(warnings, 7);
         assert_eq!(args, Args::default());
     }
 

@@ -1,0 +1,142 @@
+//! What the console keeps of one guest: the line it is printing, and the last of
+//! what it printed.
+
+use heapless::{String, Vec};
+
+use crate::neutral::{Row, Shape};
+use crate::sink::Sink;
+
+/// Bytes of a name at most.
+pub const MAX_NAME: usize = 31;
+/// Bytes of a line that are gathered; a longer one is written in parts.
+pub const LINE: usize = 256;
+
+/// A guest.
+pub struct Guest<const BACKLOG: usize> {
+    /// Its name.
+    pub name: String<MAX_NAME>,
+    line: Vec<u8, LINE>,
+    /// Whether the beginning of this line was written.
+    continued: bool,
+    backlog: [u8; BACKLOG],
+    /// Bytes printed since the start.
+    printed: u64,
+}
+
+impl<const BACKLOG: usize> Guest<BACKLOG> {
+    /// One that has printed nothing. A name that is too long is cut.
+    pub fn new(name: &str) -> Self {
+        let mut own = String::new();
+        for c in name.chars() {
+            if own.push(c).is_err() {
+                break;
+            }
+        }
+        Self {
+            name: own,
+            line: Vec::new(),
+            continued: false,
+            backlog: [0; BACKLOG],
+            printed: 0,
+        }
+    }
+
+    /// Keeps what it prints for whoever attaches later.
+    pub fn keep(&mut self, bytes: &[u8]) {
+        let size = (BACKLOG as u64).max(1);
+        for &byte in bytes {
+            if let Some(place) = self.backlog.get_mut((self.printed % size) as usize) {
+                *place = byte;
+            }
+            self.printed = self.printed.wrapping_add(1);
+        }
+    }
+
+    /// Writes the last of what it printed, from the beginning of a line if more was
+    /// printed than is kept. Returns whether that ends in the middle of a line.
+    pub fn replay(&self, sink: &mut dyn Sink) -> bool {
+        let size = BACKLOG as u64;
+        let split = (self.printed % size.max(1)) as usize;
+        let (new, old) = self.backlog.split_at_checked(split).unwrap_or_default();
+        let whole_line = |part: &[u8]| part.iter().position(|byte| *byte == b'\n');
+        let (old, new) = if self.printed < size {
+            (&[][..], new)
+        } else if self.printed == size {
+            (old, new)
+        } else if let Some(end) = whole_line(old) {
+            (old.get(end + 1..).unwrap_or_default(), new)
+        } else {
+            let end = whole_line(new).map_or(0, |end| end + 1);
+            (&[][..], new.get(end..).unwrap_or_default())
+        };
+        sink.put(old);
+        sink.put(new);
+        let last = new.last().or(old.last());
+        last.is_some_and(|byte| *byte != b'\n')
+    }
+
+    /// Gathers lines and writes each as rows. Returns how many ended.
+    pub fn gather(&mut self, bytes: &[u8], shape: Shape, sink: &mut dyn Sink) -> u32 {
+        let mut ended = 0;
+        for &byte in bytes {
+            if byte == b'\n' {
+                while self.line.last() == Some(&b'\r') {
+                    self.line.pop();
+                }
+                self.emit(shape, sink);
+                self.continued = false;
+                ended += 1;
+            } else if self.line.push(byte).is_err() {
+                self.emit_full(shape, sink);
+                // There is room now.
+                let _ = self.line.push(byte);
+            }
+        }
+        ended
+    }
+
+    /// Writes the part of a line there is.
+    pub fn flush(&mut self, shape: Shape, sink: &mut dyn Sink) {
+        if !self.line.is_empty() {
+            self.emit(shape, sink);
+            self.continued = true;
+        }
+    }
+
+    /// Forgets the line it is printing: it was shown otherwise.
+    pub fn forget(&mut self) {
+        self.line.clear();
+        self.continued = false;
+    }
+
+    fn row(&self, shape: Shape) -> Row<'_> {
+        Row {
+            name: &self.name,
+            shape,
+        }
+    }
+
+    fn emit(&mut self, shape: Shape, sink: &mut dyn Sink) {
+        // The end of a line whose parts were all written is nothing to write.
+        let done = self.continued && self.line.is_empty();
+        if !done {
+            self.row(shape).write(&self.line, self.continued, sink);
+        }
+        self.line.clear();
+    }
+
+    /// Writes a line that is full, but for a character whose end is still to come.
+    fn emit_full(&mut self, shape: Shape, sink: &mut dyn Sink) {
+        let cut = match core::str::from_utf8(&self.line) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.line.len(),
+        };
+        let (whole, begun) = self.line.split_at_checked(cut).unwrap_or_default();
+        let mut rest = Vec::<u8, LINE>::new();
+        // At most three bytes.
+        let _ = rest.extend_from_slice(begun);
+        self.row(shape).write(whole, self.continued, sink);
+        self.line = rest;
+        self.continued = true;
+    }
+}
