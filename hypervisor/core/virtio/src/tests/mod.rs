@@ -1,0 +1,6 @@
+mod damage;
+mod driver;
+mod fuzz;
+mod models;
+mod registers;
+mod switch;
