@@ -3,11 +3,13 @@
 use addr::Ipa;
 use rmi::v1_0::{RecEnter, RecExit, RecRun};
 use vcpu::host_call::{self, Call};
-use vcpu::{Action, Counters, Exit, Mmio, Policy, Stop, enter, timer};
+use vcpu::{Action, Counters, Exit, Mmio, Policy, Stop, Width, enter, timer};
 use vgic::{Cpu, Vgic};
+use virtio::{Backend, Device, GuestMemory, Served};
 use vm_config::map;
 
 use crate::Pl011;
+use crate::slots::{self, Slots};
 
 /// What a guest's devices and host calls reach on the host's side.
 pub trait Host {
@@ -72,6 +74,11 @@ pub enum Request {
         /// Index of the virtual CPU asked about.
         target: usize,
     },
+    /// Call [`Board::serve`] for this virtio slot.
+    Device {
+        /// The slot, below `vm_config::map::VIRTIO_SLOTS`.
+        slot: usize,
+    },
     /// The VM ends.
     Stop(Stop),
 }
@@ -94,6 +101,7 @@ pub struct Board<'a> {
     pub unknown: Unknown,
     vgic: Vgic<'a>,
     uart: Pl011,
+    slots: Slots,
     policy: Policy,
 }
 
@@ -111,6 +119,7 @@ impl<'a> Board<'a> {
                 },
             ),
             uart: Pl011::default(),
+            slots: Slots::default(),
             policy: config.policy,
         }
     }
@@ -119,6 +128,37 @@ impl<'a> Board<'a> {
     pub fn reset(&mut self) {
         self.vgic.reset();
         self.uart = Pl011::default();
+        self.slots.reset();
+    }
+
+    /// Puts a device into a virtio slot, in its state after power-on; an empty
+    /// slot reads as zero. False if there is no such slot.
+    pub fn plug(&mut self, slot: usize, device: Device) -> bool {
+        self.slots.plug(slot, device)
+    }
+
+    /// The device in a virtio slot, for its counters.
+    pub fn device(&self, slot: usize) -> Option<&Device> {
+        self.slots.get(slot)
+    }
+
+    /// Has the device in a virtio slot do what its queues ask for and take what
+    /// `backend` has for it. To be called for a [`Request::Device`], and when
+    /// input or a frame came for the guest; an interrupt that comes of it is
+    /// pending afterwards.
+    pub fn serve(
+        &mut self,
+        slot: usize,
+        memory: &mut dyn GuestMemory,
+        backend: &mut dyn Backend,
+    ) -> Served {
+        let Some(device) = self.slots.get_mut(slot) else {
+            return Served::Done;
+        };
+        let served = device.serve(memory, backend);
+        let level = device.interrupt();
+        self.vgic.set_spi(slots::intid(slot), level);
+        served
     }
 
     /// Takes in an exit of virtual CPU `vcpu` and does what the devices can do
@@ -147,7 +187,18 @@ impl<'a> Board<'a> {
     ) -> Request {
         match vcpu::step(reason, &self.policy) {
             Action::HostCall { imm } => host_call(imm, enter, exit, host),
-            Action::Emulate(access) => self.emulate(access, enter, host),
+            Action::Emulate(access) => match access.write {
+                None => {
+                    let value = self.load(access.ipa, access.width);
+                    enter::load_done(enter, value & access.width.mask());
+                }
+                Some(value) => {
+                    enter::store_done(enter);
+                    if let Some(slot) = self.store(access.ipa, access.width, value, host) {
+                        return Request::Device { slot: slot.into() };
+                    }
+                }
+            },
             Action::Resume => return Request::Resume,
             Action::Interrupted => return Request::Interrupted,
             Action::Populate(ipa) => return Request::Populate(ipa),
@@ -201,23 +252,9 @@ impl<'a> Board<'a> {
     }
 
     #[inline(always)]
-    fn emulate(&mut self, access: Mmio, enter: &mut RecEnter, host: &mut impl Host) {
-        match access.write {
-            None => {
-                let value = self.load(access);
-                enter::load_done(enter, value & access.width.mask());
-            }
-            Some(value) => {
-                self.store(access, value, host);
-                enter::store_done(enter);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn load(&mut self, access: Mmio) -> u64 {
-        let bytes = access.width.bytes();
-        match self.locate(access.ipa) {
+    fn load(&mut self, ipa: Ipa, width: Width) -> u64 {
+        let bytes = width.bytes();
+        match self.locate(ipa) {
             Place::Distributor(offset) => self.vgic.distributor_read(offset, bytes),
             Place::Redistributor(offset) => self.vgic.redistributor_read(offset, bytes),
             Place::Uart(offset) => {
@@ -227,16 +264,17 @@ impl<'a> Board<'a> {
                 }
                 u64::from(value)
             }
-            Place::Nothing => {
-                self.note(access);
-                0
-            }
+            Place::Elsewhere => self.load_elsewhere(ipa, width),
         }
     }
 
-    fn store(&mut self, access: Mmio, value: u64, host: &mut impl Host) {
-        let bytes = access.width.bytes();
-        match self.locate(access.ipa) {
+    /// Performs a store; returns the virtio slot whose device has work to do. Not
+    /// a [`Request`], which would come back through memory and stay there on
+    /// the way of every exit.
+    #[inline(never)]
+    fn store(&mut self, ipa: Ipa, width: Width, value: u64, host: &mut impl Host) -> Option<u8> {
+        let bytes = width.bytes();
+        match self.locate(ipa) {
             Place::Distributor(offset) => self.vgic.distributor_write(offset, bytes, value),
             Place::Redistributor(offset) => self.vgic.redistributor_write(offset, bytes, value),
             Place::Uart(offset) => {
@@ -245,8 +283,33 @@ impl<'a> Board<'a> {
                 }
                 self.vgic.set_spi(map::UART_INTID, self.uart.interrupt());
             }
-            Place::Nothing => self.note(access),
+            Place::Elsewhere => return self.store_elsewhere(ipa, width, value),
         }
+        None
+    }
+
+    /// A load from a virtio slot, or from nowhere.
+    #[inline(never)]
+    fn load_elsewhere(&mut self, ipa: Ipa, width: Width) -> u64 {
+        let Some((slot, offset)) = slots::locate(ipa) else {
+            self.note(ipa, width, None);
+            return 0;
+        };
+        let device = self.slots.get(slot);
+        device.map_or(0, |device| device.read(offset, width.bytes()))
+    }
+
+    /// A store to a virtio slot, or to nowhere.
+    fn store_elsewhere(&mut self, ipa: Ipa, width: Width, value: u64) -> Option<u8> {
+        let Some((slot, offset)) = slots::locate(ipa) else {
+            self.note(ipa, width, Some(value));
+            return None;
+        };
+        let device = self.slots.get_mut(slot)?;
+        let has_work = device.write(offset, width.bytes(), value);
+        let level = device.interrupt();
+        self.vgic.set_spi(slots::intid(slot), level);
+        has_work.then_some(slot as u8)
     }
 
     #[inline(always)]
@@ -261,12 +324,13 @@ impl<'a> Board<'a> {
         {
             Place::Redistributor(offset)
         } else {
-            Place::Nothing
+            Place::Elsewhere
         }
     }
 
-    fn note(&mut self, access: Mmio) {
+    fn note(&mut self, ipa: Ipa, width: Width, write: Option<u64>) {
         self.unknown.count = self.unknown.count.wrapping_add(1);
+        let access = Mmio { ipa, width, write };
         self.unknown.first.get_or_insert(access);
     }
 }
@@ -275,7 +339,8 @@ enum Place {
     Distributor(u64),
     Redistributor(u64),
     Uart(u64),
-    Nothing,
+    /// A virtio slot, or nothing.
+    Elsewhere,
 }
 
 /// Answers a host call.

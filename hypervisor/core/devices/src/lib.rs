@@ -1,7 +1,7 @@
 //! The board a guest sees.
 //!
 //! - [`Pl011`]: the UART;
-//! - [`Board`]: UART and interrupt controller of one VM behind the addresses of
+//! - [`Board`]: UART, interrupt controller and virtio devices of one VM behind the addresses of
 //!   `vm_config::map`, and what happens between an exit of a virtual CPU and
 //!   its next entry as far as no memory, no physical interrupt and no other
 //!   call of the RMM is needed. What is left for the loop is a [`Request`].
@@ -25,6 +25,7 @@
 
 mod board;
 mod pl011;
+mod slots;
 
 pub use board::{Board, Config, Host, Request, Unknown};
 pub use pl011::Pl011;

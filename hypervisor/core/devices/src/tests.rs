@@ -8,6 +8,8 @@ use vm_config::map;
 
 use crate::{Board, Config, Host, Pl011, Request};
 
+mod virtio;
+
 const SHARED: u64 = 1 << 32;
 const LOAD: u64 = 0x24 << 26 | 1 << 24 | 2 << 22 | 7;
 const STORE: u64 = LOAD | 1 << 6;
@@ -169,11 +171,11 @@ fn the_interrupt_controller_answers_at_its_addresses() {
 fn an_address_without_device_reads_zero_and_is_counted() {
     let mut cpus = [Cpu::default()];
     let mut board = board(&mut cpus);
-    assert_eq!(load(&mut board, 0x0a00_0000), 0);
+    assert_eq!(load(&mut board, 0x0a00_1000), 0);
     assert_eq!(load(&mut board, 0x080c_0000), 0, "no second redistributor");
     assert_eq!(board.unknown.count, 2);
     let first = board.unknown.first.map(|access| access.ipa);
-    assert_eq!(first, Some(Ipa::new(0x0a00_0000)));
+    assert_eq!(first, Some(Ipa::new(0x0a00_1000)));
 }
 
 #[test]
