@@ -9,13 +9,14 @@ use report::args::Args;
 use report::summary::Outcome;
 use sched::{Home, Kicks, Leave, Sched, Slot, Stopped, TaskId};
 use spin::Once;
-use vm_config::{Plan, VmPlan};
+use vm_config::{Plan, VmPlan, map};
 
 use crate::arch::{cpu, timer};
 use crate::bench::Bench;
 use crate::cpus::{self, Local};
 use crate::finish;
 use crate::memory::{Ram, SharedRam, phys};
+use crate::network;
 use crate::rmm::Rmm;
 use crate::sync::{Mutex, rank};
 use crate::vm::{Ended, Maker, Turn, Vm};
@@ -25,6 +26,9 @@ pub static MACHINE: Once<Machine> = Once::new();
 
 /// The time slice of a vCPU whose CPU others wait for, in milliseconds.
 const SLICE_MS: u64 = 10;
+
+/// Rounds of bringing frames that one call goes.
+const ROUNDS: usize = 16;
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
@@ -93,7 +97,7 @@ impl Machine {
         vms.try_reserve_exact(plan.len()).ok()?;
         let mut maker = Maker {
             rmm,
-            bundle: boot.bundle.map(|bundle| bundle.base()),
+            bundle: bundle(&boot),
             ram: &mut ram,
             bench,
             promised: 0,
@@ -178,6 +182,9 @@ impl Machine {
 
     /// Wakes those vCPUs of `vm` whose bits are set.
     pub fn wake_vcpus(&self, vm: &Vm, vcpus: u64) {
+        if vcpus == 0 {
+            return;
+        }
         let mut kicks = Kicks::NONE;
         let mut sched = self.sched.lock();
         for index in (0..vm.vcpus.len()).filter(|index| vcpus >> index & 1 != 0) {
@@ -217,9 +224,27 @@ impl Machine {
     /// Gives what was typed to the VM that has the console.
     pub fn feed(&self) {
         if let Some(vm) = self.vms().next() {
-            let vcpus = vm.feed();
-            if vcpus != 0 {
-                self.wake_vcpus(vm, vcpus);
+            self.wake_vcpus(vm, vm.feed(self.ram));
+        }
+    }
+
+    /// Has the virtio device in `slot` of `vm` work, and brings the frames it
+    /// sent to the VMs they are for.
+    pub fn serve(&self, vm: &Vm, slot: usize) {
+        self.wake_vcpus(vm, vm.serve(slot, self.ram));
+        if slot != map::VIRTIO_NET {
+            return;
+        }
+        // A VM that is served may send at once: what comes of that after so many
+        // rounds is left to the next who is here, and both are awake.
+        for _ in 0..ROUNDS {
+            let woken = network::take_woken();
+            if woken == 0 {
+                return;
+            }
+            let called = |vm: &&Vm| vm.port().is_some_and(|port| woken >> port & 1 != 0);
+            for vm in self.vms().filter(called) {
+                self.wake_vcpus(vm, vm.serve(map::VIRTIO_NET, self.ram));
             }
         }
     }
@@ -263,11 +288,15 @@ impl Machine {
 
     /// The bundle the VMs came in.
     pub fn bundle(&self) -> Option<Bundle<'static>> {
-        Some(Bundle {
-            base: self.boot.bundle?.base(),
-            bytes: phys::bundle(&self.boot)?,
-        })
+        bundle(&self.boot)
     }
+}
+
+fn bundle(boot: &BootInfo) -> Option<Bundle<'static>> {
+    Some(Bundle {
+        base: boot.bundle?.base(),
+        bytes: phys::bundle(boot)?,
+    })
 }
 
 /// Makes a VM's tasks known, and has its steward start with building.

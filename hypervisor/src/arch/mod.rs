@@ -4,8 +4,9 @@
 pub mod cpu;
 pub mod gic;
 pub mod ich;
-mod mem;
+pub mod mem;
 pub mod mmu;
+pub mod random;
 pub mod sha256;
 pub mod smc;
 pub mod start;

@@ -7,10 +7,12 @@
 use core::arch::asm;
 use core::sync::atomic::AtomicU16;
 
-use addr::{GRANULE_SIZE, GranuleAddr, PhysRange};
+use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr, PhysRange};
 use entry::BootInfo;
 use platform::{HEADER_SIZE, PlatformError};
 use zerocopy::FromBytes;
+
+use crate::arch::mem;
 
 /// The device tree the boot loader passed. The early map and the final map both
 /// cover it.
@@ -130,6 +132,27 @@ pub unsafe fn write_word(granule: GranuleAddr, index: usize, word: u64) {
     let to = unsafe { to.add(index % (GRANULE_SIZE as usize / 8)) };
     // SAFETY: as above.
     unsafe { to.write_volatile(word) }
+}
+
+/// Reads memory that a guest may be writing.
+///
+/// # Safety
+///
+/// 1. The bytes from `from` on are mapped RAM, not delegated, and no reference to
+///    them exists: memory that a guest has as well.
+pub unsafe fn read_shared(from: PhysAddr, to: &mut [u8]) {
+    // SAFETY: condition 1; a live reference is disjoint from what has none.
+    unsafe { mem::copy(to.as_mut_ptr(), from.raw() as *const u8, to.len()) }
+}
+
+/// Writes memory that a guest may be reading or writing.
+///
+/// # Safety
+///
+/// 1. As for [`read_shared`], of the bytes from `to` on.
+pub unsafe fn write_shared(to: PhysAddr, from: &[u8]) {
+    // SAFETY: as for `read_shared`.
+    unsafe { mem::copy(to.raw() as *mut u8, from.as_ptr(), from.len()) }
 }
 
 /// The same words, for access from any CPU.

@@ -2,7 +2,7 @@
 //! RMM speaks. One set of calls for all kinds keeps the rest of the hypervisor
 //! in the image once.
 
-use addr::{GranuleAddr, Ipa};
+use addr::{GranuleAddr, Ipa, PhysAddr};
 use realm::intent::Backend;
 use realm::plan::Bundle;
 use realm::rim::Rim;
@@ -23,6 +23,12 @@ pub trait Guest: Send {
 
     /// Provides the shared memory that a fault at `ipa` asks for.
     fn share(&mut self, ram: SharedRam, ipa: Ipa) -> Result<usize, Fault>;
+
+    /// Where the memory lies that a device reaches at the page address `ipa`, in
+    /// whichever way the guest's driver spells it; `None` if it may not. Up to the
+    /// end of the page it is mapped RAM of the host's map, not delegated, that no
+    /// reference names, for as long as the guest is borrowed.
+    fn device_address(&mut self, ram: SharedRam, ipa: Ipa) -> Option<PhysAddr>;
 
     /// Makes the change of RIPAS that vCPU `vcpu` asked for.
     fn convert(
@@ -62,6 +68,18 @@ impl<B: Backend + Sync> Guest for Realm<'static, B> {
 
     fn share(&mut self, mut ram: SharedRam, ipa: Ipa) -> Result<usize, Fault> {
         self.share_on_fault(&mut ram, ipa)
+    }
+
+    fn device_address(&mut self, mut ram: SharedRam, ipa: Ipa) -> Option<PhysAddr> {
+        // Memory of the Realm's alias, which it hands to nobody as a reference.
+        if let Some(at) = self.shared_address(ipa) {
+            return Some(at);
+        }
+        // The Realm may give a buffer away before it touches it.
+        let space = self.spec().ipa;
+        let alias = space.shared(space.strip(ipa));
+        self.share_on_fault(&mut ram, alias).ok()?;
+        self.shared_address(ipa)
     }
 
     fn convert(

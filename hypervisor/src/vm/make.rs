@@ -1,11 +1,11 @@
 //! From the description of a VM to the VM, which is not built yet.
 
-use addr::PhysAddr;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use devices::{Board, Config};
+use realm::plan::Bundle;
 use realm::{Realm, RealmSpec, Region, VmId};
 use report::summary::Outcome;
 use sched::TaskId;
@@ -16,6 +16,7 @@ use super::{Devices, Guest, GuestLock, Life, Outlet, Vcpu, Vm};
 use crate::arch::ich;
 use crate::bench::Bench;
 use crate::cpus;
+use crate::io::Holdings;
 use crate::machine::Place;
 use crate::memory::{Ram, RunPage};
 use crate::rmm::{Counter, Dialect, Rmm, Session};
@@ -25,8 +26,8 @@ use crate::sync::Mutex;
 pub struct Maker<'m> {
     /// The RMM.
     pub rmm: &'static Rmm,
-    /// Where the bundle lies.
-    pub bundle: Option<PhysAddr>,
+    /// The bundle they come in.
+    pub bundle: Option<Bundle<'static>>,
     /// Where their memory comes from.
     pub ram: &'m mut Ram,
     /// Counts, if asked for.
@@ -41,6 +42,7 @@ struct Parts {
     calls: Option<&'static dyn Counter>,
     vcpus: Vec<Vcpu>,
     board: Board<'static>,
+    holdings: Holdings,
 }
 
 /// What this machine lacks for a VM.
@@ -84,6 +86,7 @@ impl Maker<'_> {
                 devices: Mutex::new(Devices {
                     board: parts.board,
                     outlet: Outlet::new(self.bench),
+                    holdings: parts.holdings,
                 }),
                 vcpus: parts.vcpus,
                 life: Mutex::new(Life::new(plan.restarts)),
@@ -115,16 +118,27 @@ impl Maker<'_> {
             }
         };
         let (guest, calls) = made.ok_or(Outcome::Crashed)?;
-        let Some((vcpus, board)) = self.vcpus(plan) else {
+        let Some((vcpus, mut board)) = self.vcpus(plan) else {
             log::error!("{name} cannot run: no RAM for its vCPUs");
             return Err(Outcome::Crashed);
         };
+        let bundle = self.bundle.map_or(&[][..], |bundle| bundle.bytes);
+        let holdings = Holdings::plug(
+            &mut board,
+            &plan.devices,
+            bundle,
+            self.ram,
+            &mut |missing| {
+                log::warn!("{name}: {missing}");
+            },
+        );
         self.promised += plan.memory.size();
         Ok(Parts {
             guest,
             calls,
             vcpus,
             board,
+            holdings,
         })
     }
 
@@ -155,7 +169,7 @@ impl Maker<'_> {
     ) -> Option<Made> {
         let name = &plan.name;
         let id = VmId::new(number)?;
-        let Some(spec) = RealmSpec::of_plan(plan, id, self.bundle?) else {
+        let Some(spec) = RealmSpec::of_plan(plan, id, self.bundle?.base) else {
             log::error!("Realm {name}: its description does not fit this hypervisor");
             return None;
         };

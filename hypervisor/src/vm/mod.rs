@@ -25,10 +25,13 @@ use ::vcpu::Counters;
 use devices::{Board, Request};
 use rmi::v1_0::RecRun;
 use sched::TaskId;
-use vm_config::VmPlan;
+use virtio::{Served, Terminal};
+use vm_config::{VmPlan, map};
 
 use crate::bench::Bench;
 use crate::input;
+use crate::io::Holdings;
+use crate::memory::{OfGuest, SharedRam, Window};
 use crate::output::Output;
 use crate::rmm::Counter;
 use crate::sync::{Guard, Mutex, rank};
@@ -74,6 +77,8 @@ pub struct Devices {
     pub board: Board<'static>,
     /// Where output goes.
     pub outlet: Outlet,
+    /// What its virtio devices hold of the host.
+    pub holdings: Holdings,
 }
 
 impl Devices {
@@ -129,6 +134,22 @@ impl devices::Host for Outlet {
     }
 }
 
+impl Terminal for Outlet {
+    fn print(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.output.put(byte));
+    }
+
+    fn has_input(&mut self) -> bool {
+        !input::is_empty()
+    }
+
+    fn input(&mut self, to: &mut [u8]) -> usize {
+        let bytes = core::iter::from_fn(input::take);
+        let places = to.iter_mut().zip(bytes);
+        places.map(|(to, byte)| *to = byte).count()
+    }
+}
+
 impl Vm {
     /// The task of vCPU `index`.
     pub fn task(&self, index: usize) -> TaskId {
@@ -153,10 +174,43 @@ impl Vm {
         self.ending.store(true, Ordering::Release);
     }
 
-    /// Gives its UART what came in, as far as it has room; returns the vCPUs that
-    /// are to be told.
-    pub fn feed(&self) -> u64 {
+    /// Has the virtio device in `slot` work until it has nothing left to do;
+    /// returns the vCPUs that are to be told.
+    pub fn serve(&self, slot: usize, ram: SharedRam) -> u64 {
+        let mut guest = self.guest.lock();
         let mut devices = self.devices.lock();
+        let Devices {
+            board,
+            outlet,
+            holdings,
+        } = &mut *devices;
+        while !self.is_ending() {
+            let mut memory = Window::new(OfGuest {
+                guest: &mut **guest,
+                ram,
+            });
+            match board.serve(slot, &mut memory, &mut holdings.with(outlet)) {
+                Served::Done => break,
+                Served::More => {}
+                Served::Broke(why) => {
+                    let name = &self.plan.name;
+                    log::warn!("{name}: the virtio device in slot {slot} stops: {why}");
+                    break;
+                }
+            }
+        }
+        board.attention(usize::MAX)
+    }
+
+    /// Gives its virtio console what came in, or else its UART, as far as it has
+    /// room; returns the vCPUs that are to be told.
+    pub fn feed(&self, ram: SharedRam) -> u64 {
+        let mut devices = self.devices.lock();
+        let console = devices.board.device(map::VIRTIO_CONSOLE);
+        if console.is_some_and(|console| console.is_running()) {
+            drop(devices);
+            return self.serve(map::VIRTIO_CONSOLE, ram);
+        }
         while let Some(byte) = input::peek() {
             if !devices.board.receive(byte) {
                 break;
@@ -164,5 +218,10 @@ impl Vm {
             input::take();
         }
         devices.board.attention(usize::MAX)
+    }
+
+    /// Its port of the switch, by its number.
+    pub fn port(&self) -> Option<usize> {
+        Some(self.devices.lock().holdings.port()?.index())
     }
 }

@@ -181,6 +181,12 @@ impl Vm {
             return Leave::Yield;
         }
         life.stage = Stage::Over;
+        let mut devices = self.devices.lock();
+        if let Some(port) = devices.holdings.port() {
+            log::info!("{kind} {name}: network: {}", port.counters());
+        }
+        devices.holdings.leave();
+        drop(devices);
         life.rim = machine
             .bundle()
             .and_then(|bundle| self.guest.lock().rim(&bundle));

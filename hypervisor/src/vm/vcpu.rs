@@ -186,6 +186,10 @@ impl Turn<'_> {
                 self.psci_complete(target, PsciAnswer::Success)?;
                 Ok(None)
             }
+            Request::Device { slot } => {
+                self.machine.serve(self.vm, slot);
+                Ok(None)
+            }
             Request::Stop(stop) => Err(Ended::Stopped(stop)),
         }
     }

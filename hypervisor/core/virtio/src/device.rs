@@ -109,6 +109,11 @@ impl Device {
         self.told = false;
     }
 
+    /// Whether a driver has started it, and it is not broken.
+    pub fn is_running(&self) -> bool {
+        self.transport.is_running()
+    }
+
     /// The interrupt line, active high.
     pub fn interrupt(&self) -> bool {
         self.transport.interrupt()

@@ -9,6 +9,8 @@
 //! What does not fit into a port's memory is dropped: a VM that does not take
 //! its frames holds up nobody.
 
+use core::fmt;
+
 use crate::backend::{Fill, Take};
 use crate::net::{HEAD, MAX_FRAME, Mac};
 use crate::{Broken, ring::Ring};
@@ -45,6 +47,16 @@ pub struct PortCounters {
     pub spoofed: u64,
     /// Frames from it to an address that nobody has.
     pub unknown: u64,
+}
+
+impl fmt::Display for PortCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} frames sent, {} received; lost: {} for want of room, {} from a foreign address, {} to nobody",
+            self.sent, self.received, self.full, self.spoofed, self.unknown
+        )
+    }
 }
 
 #[derive(Debug)]
