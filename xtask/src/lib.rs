@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod board;
 pub mod board_fvp;
+pub mod bootargs;
 pub mod build;
 pub mod cmd;
 pub mod diagnosis;
@@ -19,5 +20,6 @@ pub mod progress;
 pub mod provision;
 pub mod session;
 pub mod summary;
+pub mod trace;
 pub mod verdict;
 pub mod vm;

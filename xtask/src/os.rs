@@ -1,6 +1,6 @@
 //! What only the operating system can give: a raw terminal, and children that
 //! die with their parent. The only file of the host side with unsafe code.
-#![expect(unsafe_code, reason = "libc calls for termios, poll and prctl")]
+#![expect(unsafe_code, reason = "libc calls for termios, ioctl, poll and prctl")]
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -87,6 +87,21 @@ fn set(fd: i32, settings: &libc::termios) -> Option<()> {
     // SAFETY: `settings` is a valid termios that outlives the call.
     let done = unsafe { libc::tcsetattr(fd, libc::TCSANOW, settings) };
     (done == 0).then_some(())
+}
+
+/// Columns of the terminal that stdout is, if it is one that says so.
+pub fn terminal_columns() -> Option<u16> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let fd = io::stdout().as_raw_fd();
+    // SAFETY: TIOCGWINSZ writes one winsize, which `size` is, exclusively
+    // borrowed; it fails cleanly on what is no terminal.
+    let done = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
+    (done == 0 && size.ws_col > 0).then_some(size.ws_col)
 }
 
 /// Whether stdin has something to read (end of file included) within `wait`.

@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::os;
 use crate::provision::Qemu;
 use crate::summary::{self, MARKER, Nonce, Verified};
+use crate::trace;
 use crate::verdict::End;
 
 /// What the hypervisor gets beyond its deadline to tear down and report.
@@ -246,12 +247,14 @@ fn drain(receiver: &Receiver<Event>, screen: &mut Screen) {
     }
 }
 
-/// The serial line as the user sees it: everything but the verdict.
+/// The serial line as the user sees it: everything but the lines that the
+/// hypervisor writes for this program.
 struct Screen {
     output: Output,
-    own: Vec<u8>,
+    /// How those lines begin: the verdict's, the trace's.
+    own: [Vec<u8>; 2],
     log: Vec<u8>,
-    /// The beginning of a line that may turn out to be the verdict.
+    /// The beginning of a line that may turn out to be one of them.
     held: Vec<u8>,
     at_line_start: bool,
 }
@@ -260,7 +263,7 @@ impl Screen {
     fn new(output: Output, nonce: &Nonce) -> Self {
         Self {
             output,
-            own: format!("{MARKER}{nonce} ").into_bytes(),
+            own: [MARKER, trace::MARKER].map(|marker| format!("{marker}{nonce} ").into_bytes()),
             log: Vec::new(),
             held: Vec::new(),
             at_line_start: true,
@@ -284,8 +287,7 @@ impl Screen {
         for byte in bytes {
             if self.at_line_start || !self.held.is_empty() {
                 self.held.push(*byte);
-                let known = self.held.len().min(self.own.len());
-                if self.held[..known] != self.own[..known] {
+                if !self.may_be_own() {
                     shown.append(&mut self.held);
                 } else if *byte == b'\n' {
                     self.held.clear();
@@ -298,10 +300,19 @@ impl Screen {
         shown
     }
 
+    /// Whether what is held is the beginning of a line of ours, or more than that.
+    fn may_be_own(&self) -> bool {
+        self.own.iter().any(|own| {
+            let known = self.held.len().min(own.len());
+            self.held[..known] == own[..known]
+        })
+    }
+
     fn finish(&mut self) {
         if self.output == Output::Live {
             // A verdict without its newline is still the verdict.
-            if !self.held.starts_with(&self.own) {
+            let is_own = |own: &Vec<u8>| self.held.starts_with(own);
+            if !self.own.iter().any(is_own) {
                 print(&self.held);
             }
             if !self.at_line_start {
@@ -437,6 +448,15 @@ mod tests {
     fn the_verdict_is_not_shown_but_everything_else_is() {
         let text = format!("up\r\n{}\r\nlast", frame(&Nonce::fixed("77"), GOOD));
         assert_eq!(screen().filter(text.as_bytes()), b"up\r\nlast");
+    }
+
+    #[test]
+    fn lines_of_the_trace_are_not_shown_either() {
+        let text = "up\nSUZERAIN-TRACE 77 0 2 0 {}\r\nSUZERAIN-TRACE 78 0 2 0 {}\nlast";
+        assert_eq!(
+            screen().filter(text.as_bytes()),
+            b"up\nSUZERAIN-TRACE 78 0 2 0 {}\nlast"
+        );
     }
 
     #[test]

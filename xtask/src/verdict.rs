@@ -32,6 +32,16 @@ pub struct Verdict {
     pub faults: Vec<String>,
 }
 
+impl Verdict {
+    /// Something else is wrong: a run that was good is so no more.
+    pub fn add(&mut self, fault: String) {
+        self.faults.push(fault);
+        if self.exit == Exit::Good {
+            self.exit = Exit::Failed;
+        }
+    }
+}
+
 /// Judges a run. `reject` says why a summary line was not accepted, if one came.
 pub fn judge(end: End, summary: Option<&Summary>, reject: Option<&str>, asked: Asked) -> Verdict {
     let Some(summary) = summary else {

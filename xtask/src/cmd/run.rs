@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::board::{self, Board, Clock, HYPERVISOR_BASE, Start};
+use crate::bootargs::{self, Bootargs};
 use crate::cmd::fvp::{self, Machine};
 use crate::exit::Exit;
 use crate::image::Dialect;
@@ -18,7 +19,7 @@ use crate::session::{self, Input, Outcome, Output, Plan};
 use crate::summary::{self, Nonce};
 use crate::verdict::{self, Asked, End, Verdict};
 use crate::vm::{self, Overrides, Sources};
-use crate::{build, firmware, image, paths};
+use crate::{build, firmware, image, paths, trace};
 
 /// RAM of the machine in MiB: TF-RMM wants 3 GiB, the rest is content with it.
 const RAM_MIB: u64 = 3072;
@@ -52,6 +53,10 @@ pub struct Options {
     /// Writes the verdict to this file.
     #[arg(long, value_name = "F")]
     pub json: Option<PathBuf>,
+    /// Writes what the flight recorder held at the end to this file, as a trace
+    /// that Chrome and ui.perfetto.dev open.
+    #[arg(long, value_name = "F")]
+    pub trace: Option<PathBuf>,
     /// QEMU virt without RME: the hypervisor comes up and skips Realms.
     #[arg(long)]
     pub no_rme: bool,
@@ -114,9 +119,8 @@ pub fn run(options: &Options) -> Result<Exit> {
     if options.machine == Machine::Fvp || options.fvp.is_some() {
         return fvp::run(options);
     }
-    if let Some(file) = &options.json {
-        check_writable(file)?;
-    }
+    check_writable("--json", options.json.as_deref())?;
+    check_writable("--trace", options.trace.as_deref())?;
     let input = if options.headless {
         Input::None
     } else {
@@ -137,12 +141,19 @@ pub fn execute(options: &Options, output: Output, input: Input) -> Result<Finish
     let asked = Asked {
         rme: !options.no_rme,
     };
-    let verdict = verdict::judge(
+    let mut verdict = verdict::judge(
         outcome.end,
         outcome.verified.as_ref().map(|verified| &verified.summary),
         outcome.reject.as_deref(),
         asked,
     );
+    if let Some(file) = &options.trace {
+        match trace::write(&outcome.log, &prepared.plan.nonce, file) {
+            Ok(written) if output == Output::Live => tell(&written),
+            Ok(_) => {}
+            Err(error) => verdict.add(format!("{error:#}")),
+        }
+    }
     let json = record(options, &prepared, &outcome, &verdict);
     if let Some(file) = &options.json {
         let mut text = serde_json::to_vec(&json)?;
@@ -182,7 +193,17 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
             true => Clock::Instructions,
             false => Clock::Host,
         },
-        bootargs: bootargs(options, &nonce, deadline, input),
+        bootargs: Bootargs {
+            nonce: &nonce,
+            log: &options.log,
+            is_interactive: *input != Input::None,
+            columns: bootargs::columns(output),
+            deadline,
+            bench: options.counted,
+            trace: options.trace.is_some(),
+            more: options.hypervisor_args.as_deref(),
+        }
+        .to_string(),
         device_tree: options.device_tree.clone(),
     };
     Ok(Prepared {
@@ -335,25 +356,6 @@ pub fn embedded_firmware_speaking(dialect: Dialect) -> Result<PathBuf> {
     build::store_unique("flash", "bin", &image::flash(&monitor, &rmm, dialect)?)
 }
 
-fn bootargs(options: &Options, nonce: &Nonce, deadline: Option<Duration>, input: &Input) -> String {
-    let interactive = u8::from(*input != Input::None);
-    let mut words = format!(
-        "suzerain.nonce={nonce} suzerain.log={} suzerain.interactive={interactive}",
-        options.log
-    );
-    if let Some(deadline) = deadline {
-        words.push_str(&format!(" suzerain.deadline={}", deadline.as_secs()));
-    }
-    if options.counted {
-        words.push_str(" suzerain.bench=1");
-    }
-    if let Some(more) = &options.hypervisor_args {
-        words.push(' ');
-        words.push_str(more);
-    }
-    words
-}
-
 /// The VM file a name or path stands for.
 pub fn vm_file(guest: &str) -> Result<PathBuf> {
     let file = if guest.ends_with(".toml") {
@@ -401,20 +403,23 @@ impl Sources for Provider {
     }
 }
 
-fn check_writable(file: &Path) -> Result<()> {
+fn check_writable(option: &str, file: Option<&Path>) -> Result<()> {
+    let Some(file) = file else {
+        return Ok(());
+    };
     let dir = match file.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
     ensure!(
         dir.is_dir(),
-        "--json {}: there is no directory {}",
+        "{option} {}: there is no directory {}",
         file.display(),
         dir.display()
     );
     tempfile::tempfile_in(dir)
         .map(drop)
-        .with_context(|| format!("--json {}: cannot write there", file.display()))
+        .with_context(|| format!("{option} {}: cannot write there", file.display()))
 }
 
 fn record(options: &Options, prepared: &Prepared, outcome: &Outcome, verdict: &Verdict) -> Value {
@@ -475,29 +480,6 @@ fn print_verdict(finished: &Finished, json: Option<&Path>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, bootargs};
-    use crate::session::Input;
-    use crate::summary::Nonce;
-    use std::time::Duration;
-
-    fn options() -> Options {
-        Options::headless("x")
-    }
-
-    #[test]
-    fn the_hypervisor_learns_nonce_deadline_and_whether_somebody_types() {
-        let nonce = Nonce::fixed("ab");
-        let deadline = Some(Duration::from_secs(30));
-        assert_eq!(
-            bootargs(&options(), &nonce, deadline, &Input::None),
-            "suzerain.nonce=ab suzerain.log=info suzerain.interactive=0 suzerain.deadline=30"
-        );
-        assert_eq!(
-            bootargs(&options(), &nonce, None, &Input::Stdin),
-            "suzerain.nonce=ab suzerain.log=info suzerain.interactive=1"
-        );
-    }
-
     #[test]
     fn load_addresses_are_hexadecimal_multiples_of_2_mib() {
         assert_eq!(super::address("0x60000000"), Ok(0x6000_0000));

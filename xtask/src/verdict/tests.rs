@@ -24,6 +24,16 @@ fn a_run_whose_vms_powered_off_is_good() {
 }
 
 #[test]
+fn something_else_that_is_wrong_fails_a_good_run_and_leaves_a_bad_one() {
+    let mut good = judge(End::PoweredOff, Some(&summary(str::to_owned)), None, RME);
+    good.add("no trace".to_owned());
+    assert_eq!((good.exit, good.faults.len()), (Exit::Failed, 1));
+    let mut late = judge(End::TimedOut, None, None, RME);
+    late.add("no trace".to_owned());
+    assert_eq!(late.exit, Exit::TimeOut);
+}
+
+#[test]
 fn a_vm_that_crashed_or_reset_fails_the_run() {
     for word in ["crashed", "reset", "something-new"] {
         let bad = summary(|good| good.replace("\"off\"", &format!("\"{word}\"")));
