@@ -43,12 +43,20 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
 
     /// Keeps what it prints for whoever attaches later.
     pub fn keep(&mut self, bytes: &[u8]) {
-        let size = (BACKLOG as u64).max(1);
-        for &byte in bytes {
-            if let Some(place) = self.backlog.get_mut((self.printed % size) as usize) {
-                *place = byte;
+        let skipped = bytes.len().saturating_sub(BACKLOG);
+        let mut rest = bytes.get(skipped..).unwrap_or_default();
+        self.printed = self.printed.wrapping_add(skipped as u64);
+        // Up to the buffer's end, and from its beginning.
+        for _ in 0..2 {
+            let at = (self.printed % (BACKLOG as u64).max(1)) as usize;
+            let room = self.backlog.get_mut(at..).unwrap_or_default();
+            let count = room.len().min(rest.len());
+            let (now, later) = rest.split_at_checked(count).unwrap_or_default();
+            if let Some(room) = room.get_mut(..count) {
+                room.copy_from_slice(now);
             }
-            self.printed = self.printed.wrapping_add(1);
+            self.printed = self.printed.wrapping_add(count as u64);
+            rest = later;
         }
     }
 
@@ -65,9 +73,11 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
             (old, new)
         } else if let Some(end) = whole_line(old) {
             (old.get(end + 1..).unwrap_or_default(), new)
+        } else if let Some(end) = whole_line(new) {
+            (&[][..], new.get(end + 1..).unwrap_or_default())
         } else {
-            let end = whole_line(new).map_or(0, |end| end + 1);
-            (&[][..], new.get(end..).unwrap_or_default())
+            // Less than a line is kept.
+            (old, new)
         };
         sink.put(old);
         sink.put(new);

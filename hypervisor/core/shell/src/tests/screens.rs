@@ -269,6 +269,19 @@ fn a_backlog_that_is_just_full_is_shown_whole() {
 }
 
 #[test]
+fn the_backlog_is_the_end_of_what_was_printed_in_whatever_pieces() {
+    for piece in [1, 7, 63, 64, 65, 130, 300] {
+        let mut screen = Screen::pair();
+        let all: String = (0..400).map(|n| char::from(b'a' + n as u8 % 26)).collect();
+        for part in all.as_bytes().chunks(piece) {
+            screen.guest(0, part);
+        }
+        screen.types(b"vm console web\r");
+        assert!(screen.shown().ends_with(&all[all.len() - 64..]), "{piece}");
+    }
+}
+
+#[test]
 fn tab_completes_what_is_unambiguous_and_lists_the_rest() {
     let mut screen = Screen::pair();
     screen.types(b"vm con\tw\t");
