@@ -11,7 +11,7 @@ use sched::{Kicks, Pick};
 use spin::Once;
 
 use crate::arch::smc::SmcConduit;
-use crate::arch::{cpu, gic, timer};
+use crate::arch::{cpu, gic, guest, timer};
 use crate::interrupts::{self, Taken};
 use crate::machine::{MACHINE, Machine};
 use crate::memory::phys;
@@ -102,6 +102,8 @@ pub fn arrive(number: usize) -> ! {
         log::error!("CPU {number} stays idle: {error}");
         cpu::park();
     }
+    // Without VHE no CPU has it, and the boot CPU says so.
+    let _ = guest::setup();
     UP.fetch_or(1 << number, Ordering::Release);
     loop {
         if let Some(machine) = MACHINE.get() {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use ::stage2::Vmids;
 use entry::BootInfo;
 use realm::plan::Bundle;
 use report::args::Args;
@@ -11,7 +12,7 @@ use sched::{Home, Kicks, Leave, Sched, Slot, Stopped, TaskId};
 use spin::Once;
 use vm_config::{Plan, VmPlan, map};
 
-use crate::arch::{cpu, timer};
+use crate::arch::{cpu, guest, stage2, timer};
 use crate::bench::Bench;
 use crate::cpus::{self, Local};
 use crate::finish;
@@ -101,6 +102,8 @@ impl Machine {
             ram: &mut ram,
             bench,
             promised: 0,
+            vmids: Vmids::new(&stage2::features()),
+            plain: guest::setup(),
         };
         let mut next = TaskId::new(0);
         for (plan, number) in plan.vms().zip(1..) {
@@ -198,6 +201,11 @@ impl Machine {
     pub fn start_vcpu(&self, vm: &Vm, index: usize) {
         let kicks = self.sched.lock().start(vm.task(index));
         cpus::kick(kicks.without(cpu::number()));
+    }
+
+    /// Whether vCPU `index` of `vm` is on.
+    pub fn is_alive(&self, vm: &Vm, index: usize) -> bool {
+        self.sched.lock().is_alive(vm.task(index))
     }
 
     /// Whether a vCPU of `vm` is on.

@@ -22,6 +22,7 @@ mod memory;
 mod network;
 mod output;
 mod panic;
+mod plain;
 mod power;
 mod rmm;
 mod selftest;

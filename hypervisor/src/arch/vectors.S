@@ -1,5 +1,6 @@
-// The EL2 vector table. Every vector saves a frame and calls Rust; Rust returns
-// only for an access that the fix-up table names.
+// The EL2 vector table. A vector of this level saves a frame and calls Rust; Rust
+// returns only for an access that the fix-up table names. One of a lower level, in
+// AArch64 or AArch32, ends a plain guest's turn: back to who called suz_guest_enter.
 
 	.macro suz_vector kind
 	.balign	0x80
@@ -16,12 +17,22 @@
 	b	suz_exception
 	.endm
 
+	.macro suz_vector_guest kind
+	.balign	0x80
+	stp	x0, x1, [sp, #-16]!
+	mov	x1, #\kind
+	b	suz_guest_exit
+	.endm
+
 	.text
 	.balign	0x800
 	.global suz_vectors
 suz_vectors:
-	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7
 	suz_vector \kind
+	.endr
+	.irp	kind, 0, 1, 2, 3, 0, 1, 2, 3
+	suz_vector_guest \kind
 	.endr
 
 	.type	suz_exception, %function

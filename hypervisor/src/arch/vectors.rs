@@ -1,7 +1,7 @@
 //! Exceptions taken at EL2.
 //!
 //! Interrupts are never unmasked here (they are acknowledged by polling after
-//! each exit of a guest), so every exception is unexpected but one kind: the
+//! each exit of a guest), so every exception of this level is unexpected but one kind: the
 //! fault of an instruction listed in the fix-up table, which goes on at the
 //! address the table names. Anything else is described in words and stops the
 //! machine.
@@ -114,12 +114,12 @@ extern "C" fn suz_stack_overflow_rust(_sp: u64, elr: u64, far: u64) -> ! {
 
 fn unexpected(frame: &Frame, kind: u64) -> ! {
     const WHAT: [&str; 4] = ["synchronous exception", "IRQ", "FIQ", "SError"];
-    const FROM: [&str; 4] = ["EL2 on SP_EL0", "EL2", "EL1 or EL0", "AArch32"];
+    const FROM: [&str; 2] = ["EL2 on SP_EL0", "EL2"];
     crate::console::seize();
     log::error!(
         "unexpected {} from {}: {} at {}, FAR {:#x}, ESR {:#x}",
         WHAT[(kind & 3) as usize],
-        FROM[(kind >> 2 & 3) as usize],
+        FROM[(kind >> 2 & 1) as usize],
         describe(frame.esr),
         Place(frame.elr),
         frame.far,

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use realm::{Fault, RealmError};
 use report::summary::Outcome;
 use rmi::client::RmiError;
 use vcpu::Stop;
+
+use super::Trouble;
 
 /// How a VM ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,8 +19,8 @@ pub enum Ended {
     NotBuilt,
     /// The RMM did not enter it.
     NotEntered(RmiError),
-    /// It touched what nobody can provide.
-    Fault(Fault),
+    /// It wants of its memory what nobody can provide.
+    Trouble(Trouble),
     /// It turned its last vCPU off.
     NoCpuLeft,
 }
@@ -43,14 +44,14 @@ impl fmt::Display for Ended {
             Self::Killed => f.write_str("killed, for its time is up"),
             Self::NotBuilt => f.write_str("it was not built"),
             Self::NotEntered(error) => write!(f, "stopped, for REC_ENTER gave {error}"),
-            Self::Fault(fault) => write!(f, "stopped: {fault}"),
+            Self::Trouble(trouble) => write!(f, "stopped: {trouble}"),
             Self::NoCpuLeft => f.write_str("stopped, for it has turned its last vCPU off"),
         }
     }
 }
 
-impl From<RealmError> for Ended {
-    fn from(error: RealmError) -> Self {
-        Self::Fault(Fault::Failed(error))
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
     }
 }

@@ -1,8 +1,11 @@
-//! What runs a vCPU: `REC_ENTER` in one of the dialects of RMI.
+//! What runs a vCPU: `REC_ENTER` in one of the dialects of RMI, or EL1 itself.
 
 use addr::GranuleAddr;
+use alloc::boxed::Box;
+use plain::psci::Start;
 use rmi::client::{Rmi, RmiError};
 
+use crate::arch::guest::PlainVcpu;
 use crate::arch::ich::VirtualInterface;
 use crate::arch::smc::SmcConduit;
 use crate::calls::Calls;
@@ -11,7 +14,7 @@ use crate::rmm::{Counter, Dialect};
 
 /// How a vCPU is entered. Between `attach` and `detach` this CPU's registers are
 /// the vCPU's as far as they outlast an exit.
-pub trait Engine {
+pub trait Engine: Psci {
     /// Brings the vCPU's registers into this CPU.
     fn attach(&mut self);
 
@@ -20,6 +23,18 @@ pub trait Engine {
 
     /// Runs the vCPU until it exits.
     fn enter(&mut self, page: &mut RunPage) -> Result<(), RmiError>;
+}
+
+/// The part in PSCI that an RMM takes over for its RECs.
+pub trait Psci {
+    /// Where the vCPU shall start that the last exit wants turned on; `None` where
+    /// that is the RMM's business.
+    fn wanted_start(&self) -> Option<Start> {
+        None
+    }
+
+    /// Completes the PSCI call of the last exit with what the guest finds in x0.
+    fn complete(&mut self, _x0: u64) {}
 }
 
 /// A REC.
@@ -70,6 +85,34 @@ impl<B: Dialect> Engine for Rec<B> {
     }
 }
 
+impl<B> Psci for Rec<B> {}
+
+impl Engine for PlainVcpu {
+    fn attach(&mut self) {
+        Self::attach(self);
+    }
+
+    fn detach(&mut self) {
+        Self::detach(self);
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, page: &mut RunPage) -> Result<(), RmiError> {
+        Self::enter(self, page.get());
+        Ok(())
+    }
+}
+
+impl Psci for PlainVcpu {
+    fn wanted_start(&self) -> Option<Start> {
+        Self::wanted_start(self)
+    }
+
+    fn complete(&mut self, x0: u64) {
+        Self::complete(self, x0);
+    }
+}
+
 /// What runs a vCPU, by kind.
 pub enum Engines {
     /// Nothing yet.
@@ -78,13 +121,15 @@ pub enum Engines {
     V1_0(Rec<Rmi<SmcConduit>>),
     /// A REC, by RMI 2.0.
     V2_0(Rec<realm::v2_0::Host<SmcConduit>>),
+    /// EL1 itself. It is a large state.
+    Plain(Box<PlainVcpu>),
 }
 
 impl Engines {
     /// Adds the calls made to `calls`.
     pub fn count(&self, calls: &mut Calls) {
         match self {
-            Self::None => {}
+            Self::None | Self::Plain(_) => {}
             Self::V1_0(rec) => rec.rmm.count(calls),
             Self::V2_0(rec) => rec.rmm.count(calls),
         }

@@ -2,7 +2,11 @@
 //! RMM speaks. One set of calls for all kinds keeps the rest of the hypervisor
 //! in the image once.
 
+use core::fmt;
+
 use addr::{GranuleAddr, Ipa, PhysAddr};
+use plain::MemoryError;
+use plain::psci::Start;
 use realm::intent::Backend;
 use realm::plan::Bundle;
 use realm::rim::Rim;
@@ -12,17 +16,20 @@ use rmi::rtt::Ripas;
 
 use crate::arch::sha256::CpuSha256;
 use crate::memory::SharedRam;
+use crate::rmm::Rmm;
+
+use super::Engines;
 
 /// What can be done with a VM's memory and life.
 pub trait Guest: Send {
     /// Does one step of building, copying at most `pages` pages.
-    fn advance(&mut self, ram: SharedRam, pages: usize) -> Result<Progress, RealmError>;
+    fn advance(&mut self, ram: SharedRam, pages: usize) -> Result<Progress, Trouble>;
 
     /// Provides the RAM that a fault at `ipa` asks for; returns how many pages.
-    fn populate(&mut self, ram: SharedRam, ipa: Ipa) -> Result<usize, Fault>;
+    fn populate(&mut self, ram: SharedRam, ipa: Ipa) -> Result<usize, Trouble>;
 
     /// Provides the shared memory that a fault at `ipa` asks for.
-    fn share(&mut self, ram: SharedRam, ipa: Ipa) -> Result<usize, Fault>;
+    fn share(&mut self, ram: SharedRam, ipa: Ipa) -> Result<usize, Trouble>;
 
     /// Where the memory lies that a device reaches at the page address `ipa`, in
     /// whichever way the guest's driver spells it; `None` if it may not. Up to the
@@ -37,7 +44,7 @@ pub trait Guest: Send {
         vcpu: u32,
         range: (Ipa, Ipa),
         ripas: Ripas,
-    ) -> Result<RipasAnswer, RealmError>;
+    ) -> Result<RipasAnswer, Trouble>;
 
     /// Completes the PSCI call of `calling` that named vCPU `target`.
     fn psci_complete(
@@ -45,7 +52,10 @@ pub trait Guest: Send {
         calling: u32,
         target: u32,
         answer: PsciAnswer,
-    ) -> Result<(), RealmError>;
+    ) -> Result<(), Trouble>;
+
+    /// Notes where vCPU `vcpu` starts, for a VM whose RMM does not.
+    fn set_start(&mut self, vcpu: usize, start: Start);
 
     /// Takes it down, from whatever state. No vCPU may be running.
     fn take_down(&mut self, ram: SharedRam) -> Teardown;
@@ -55,19 +65,58 @@ pub trait Guest: Send {
 
     /// The granule of REC `vcpu`, where there is one.
     fn rec(&self, vcpu: u32) -> Option<GranuleAddr>;
+
+    /// What runs vCPU `vcpu`, which was started; nothing if it cannot run.
+    fn engine(&mut self, vcpu: usize, rmm: &Rmm) -> Engines;
+}
+
+/// Why a VM did not get what it wanted of its memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// A Realm's.
+    Realm(Fault),
+    /// A plain VM's.
+    Plain(MemoryError),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Realm(fault)
+    }
+}
+
+impl From<RealmError> for Trouble {
+    fn from(error: RealmError) -> Self {
+        Self::Realm(error.into())
+    }
+}
+
+impl From<MemoryError> for Trouble {
+    fn from(error: MemoryError) -> Self {
+        Self::Plain(error)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Realm(fault) => fault.fmt(f),
+            Self::Plain(error) => error.fmt(f),
+        }
+    }
 }
 
 impl<B: Backend + Sync> Guest for Realm<'static, B> {
-    fn advance(&mut self, mut ram: SharedRam, pages: usize) -> Result<Progress, RealmError> {
-        Realm::advance(self, &mut ram, pages)
+    fn advance(&mut self, mut ram: SharedRam, pages: usize) -> Result<Progress, Trouble> {
+        Ok(Realm::advance(self, &mut ram, pages)?)
     }
 
-    fn populate(&mut self, mut ram: SharedRam, ipa: Ipa) -> Result<usize, Fault> {
-        self.populate_on_fault(&mut ram, ipa)
+    fn populate(&mut self, mut ram: SharedRam, ipa: Ipa) -> Result<usize, Trouble> {
+        Ok(self.populate_on_fault(&mut ram, ipa)?)
     }
 
-    fn share(&mut self, mut ram: SharedRam, ipa: Ipa) -> Result<usize, Fault> {
-        self.share_on_fault(&mut ram, ipa)
+    fn share(&mut self, mut ram: SharedRam, ipa: Ipa) -> Result<usize, Trouble> {
+        Ok(self.share_on_fault(&mut ram, ipa)?)
     }
 
     fn device_address(&mut self, mut ram: SharedRam, ipa: Ipa) -> Option<PhysAddr> {
@@ -88,8 +137,8 @@ impl<B: Backend + Sync> Guest for Realm<'static, B> {
         vcpu: u32,
         (base, top): (Ipa, Ipa),
         ripas: Ripas,
-    ) -> Result<RipasAnswer, RealmError> {
-        self.ripas_change(&mut ram, vcpu, base, top, ripas)
+    ) -> Result<RipasAnswer, Trouble> {
+        Ok(self.ripas_change(&mut ram, vcpu, base, top, ripas)?)
     }
 
     fn psci_complete(
@@ -97,8 +146,8 @@ impl<B: Backend + Sync> Guest for Realm<'static, B> {
         calling: u32,
         target: u32,
         answer: PsciAnswer,
-    ) -> Result<(), RealmError> {
-        Realm::psci_complete(self, calling, target, answer)
+    ) -> Result<(), Trouble> {
+        Ok(Realm::psci_complete(self, calling, target, answer)?)
     }
 
     fn take_down(&mut self, mut ram: SharedRam) -> Teardown {
@@ -112,5 +161,12 @@ impl<B: Backend + Sync> Guest for Realm<'static, B> {
 
     fn rec(&self, vcpu: u32) -> Option<GranuleAddr> {
         Realm::rec(self, vcpu)
+    }
+
+    /// The RMM knows.
+    fn set_start(&mut self, _: usize, _: Start) {}
+
+    fn engine(&mut self, vcpu: usize, rmm: &Rmm) -> Engines {
+        Realm::rec(self, vcpu as u32).map_or(Engines::None, |rec| rmm.engine(rec))
     }
 }

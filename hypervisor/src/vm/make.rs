@@ -9,16 +9,19 @@ use realm::plan::Bundle;
 use realm::{Realm, RealmSpec, Region, VmId};
 use report::summary::Outcome;
 use sched::TaskId;
+use stage2::Vmids;
 use vcpu::Policy;
 use vm_config::{VmKind, VmPlan};
 
 use super::{Devices, Guest, GuestLock, Life, Outlet, Vcpu, Vm};
+use crate::arch::guest::NoVhe;
 use crate::arch::ich;
 use crate::bench::Bench;
 use crate::cpus;
 use crate::io::Holdings;
 use crate::machine::Place;
 use crate::memory::{Ram, RunPage};
+use crate::plain::PlainVm;
 use crate::rmm::{Counter, Dialect, Rmm, Session};
 use crate::sync::Mutex;
 
@@ -34,6 +37,10 @@ pub struct Maker<'m> {
     pub bench: Option<Bench>,
     /// Bytes of RAM that the VMs made so far may come to need.
     pub promised: u64,
+    /// The VMIDs of plain VMs.
+    pub vmids: Vmids,
+    /// Whether this machine can run plain VMs.
+    pub plain: Result<(), NoVhe>,
 }
 
 /// What a VM is made of.
@@ -112,10 +119,7 @@ impl Maker<'_> {
             (VmKind::Realm, Rmm::V1_0(session)) => self.realm(session, plan, number),
             (VmKind::Realm, Rmm::V2_0(session)) => self.realm(session, plan, number),
             (VmKind::Realm, Rmm::None) => None,
-            (VmKind::Normal, _) => {
-                log::error!("VM {name}: plain VMs are not supported yet, skipped");
-                return Err(Outcome::Skipped);
-            }
+            (VmKind::Normal, _) => self.plain(plan)?,
         };
         let (guest, calls) = made.ok_or(Outcome::Crashed)?;
         let Some((vcpus, mut board)) = self.vcpus(plan) else {
@@ -188,6 +192,20 @@ impl Maker<'_> {
         Some((Box::new(realm), Some(rmm)))
     }
 
+    fn plain(&mut self, plan: &VmPlan) -> Result<Option<Made>, Outcome> {
+        let name = &plan.name;
+        if let Err(error) = self.plain {
+            log::error!("VM {name} is skipped: {error}");
+            return Err(Outcome::Skipped);
+        }
+        let bundle = self.bundle.ok_or(Outcome::Crashed)?;
+        let Some(vm) = PlainVm::new(bundle, plan, &mut self.vmids) else {
+            log::error!("VM {name}: its description does not fit this hypervisor");
+            return Err(Outcome::Crashed);
+        };
+        Ok(Some((Box::new(vm), None)))
+    }
+
     fn vcpus(&mut self, plan: &VmPlan) -> Option<(Vec<Vcpu>, Board<'static>)> {
         let count = plan.vcpus as usize;
         let mut vcpus = Vec::new();
@@ -197,12 +215,18 @@ impl Maker<'_> {
         }
         let policy = Policy {
             ram: plan.memory,
-            shared_bit: vm_config::map::shared_bit(plan.ipa_bits),
+            shared_bit: match plan.kind {
+                VmKind::Realm => vm_config::map::shared_bit(plan.ipa_bits),
+                VmKind::Normal => 0,
+            },
             vcpus: count,
         };
         let config = Config {
             policy,
-            list_registers: self.rmm.list_registers(),
+            list_registers: match plan.kind {
+                VmKind::Realm => self.rmm.list_registers(),
+                VmKind::Normal => ich::list_registers(),
+            },
             priority_bits: ich::priority_bits(),
         };
         let cpus = self.ram.keep::<vgic::Cpu>(count)?;

@@ -12,7 +12,7 @@ mod vcpu;
 
 pub use ended::Ended;
 pub use engine::{Engines, Rec};
-pub use guest::Guest;
+pub use guest::{Guest, Trouble};
 pub use make::Maker;
 pub use steward::Life;
 pub use vcpu::{Turn, Vcpu};

@@ -128,14 +128,12 @@ impl Vm {
     /// Lets its first vCPU run.
     fn begin(&self, life: &mut Life, machine: &'static Machine) -> Leave {
         self.devices.lock().board.reset();
-        for (index, vcpu) in self.vcpus.iter().enumerate() {
-            let Some(rec) = self.guest.lock().rec(index as u32) else {
-                continue;
-            };
-            if let Some(books) = machine.rmm.books() {
-                selftest::read_realm(&machine.args, books, rec);
-            }
-            vcpu.begin(machine.rmm.engine(rec));
+        for vcpu in &self.vcpus {
+            vcpu.begin();
+        }
+        let first = self.guest.lock().rec(0);
+        if let (Some(books), Some(rec)) = (machine.rmm.books(), first) {
+            selftest::read_realm(&machine.args, books, rec);
         }
         log::info!("{} {} runs", self.kind(), self.plan.name);
         life.stage = Stage::Run;
@@ -166,11 +164,14 @@ impl Vm {
         log::info!("{kind} {name}: {ended}");
         life.outcome = ended.outcome();
         let taken = self.guest.lock().take_down(machine.ram);
-        log::info!(
-            "{kind} {name}: {} granules came back, {} stay with the RMM",
-            taken.returned,
-            taken.kept
-        );
+        match self.plan.kind {
+            VmKind::Realm => log::info!(
+                "{kind} {name}: {} granules came back, {} stay with the RMM",
+                taken.returned,
+                taken.kept
+            ),
+            VmKind::Normal => log::info!("{kind} {name}: {} pages came back", taken.returned),
+        }
         if life.outcome == Outcome::Reset && life.restarts > 0 {
             life.restarts -= 1;
             life.stage = Stage::Build;

@@ -4,12 +4,13 @@ use devices::Request;
 use realm::{Fault, RipasAnswer};
 use rmi::client::{PsciAnswer, RmiError};
 use rmi::rtt::Ripas;
+use rsi::psci;
 use sched::{Leave, Review};
 use vcpu::enter;
 use vm_config::CpuOn;
 
-use super::engine::{Engine, Engines};
-use super::{Ended, Vm};
+use super::engine::{Engine, Engines, Psci};
+use super::{Ended, Trouble, Vm};
 use crate::arch::timer;
 use crate::calls::Calls;
 use crate::cpus::{self, Local};
@@ -44,11 +45,10 @@ impl Vcpu {
         }))
     }
 
-    /// Gives it a new life, run by `engine`.
-    pub fn begin(&self, engine: Engines) {
+    /// Gives it a new life.
+    pub fn begin(&self) {
         let mut body = self.0.lock();
         body.page.clear();
-        body.engine = engine;
         body.waits = false;
         body.tentative = false;
     }
@@ -74,12 +74,21 @@ impl Vcpu {
             }
             body.waits = false;
         }
+        if matches!(body.engine, Engines::None) {
+            let mut guest = turn.vm.guest.lock();
+            body.engine = guest.engine(turn.vcpu, turn.machine.rmm);
+        }
         let page = &mut body.page;
         let left = match &mut body.engine {
             Engines::None => Err(Ended::NotBuilt),
             Engines::V1_0(rec) => turn.run(rec, page),
             Engines::V2_0(rec) => turn.run(rec, page),
+            Engines::Plain(vcpu) => turn.run(&mut **vcpu, page),
         };
+        if matches!((&left, &body.engine), (Ok(Leave::Off), Engines::Plain(_))) {
+            // Another start is another beginning.
+            body.engine = Engines::None;
+        }
         let tentative = core::mem::take(&mut body.tentative);
         match left {
             Ok(leave) => {
@@ -154,7 +163,7 @@ impl Turn<'_> {
                 }
                 request => {
                     drop(devices);
-                    if let Some(leave) = self.perform(request, page)? {
+                    if let Some(leave) = self.perform(request, page, engine)? {
                         return Ok(leave);
                     }
                     devices = self.vm.devices.lock();
@@ -164,7 +173,7 @@ impl Turn<'_> {
     }
 
     /// Does what devices cannot.
-    fn perform(&mut self, request: Request, page: &mut RunPage) -> Step {
+    fn perform(&mut self, request: Request, page: &mut RunPage, engine: &mut dyn Psci) -> Step {
         match request {
             Request::Resume | Request::Interrupted => Ok(None),
             Request::Populate(ipa) => self.populate(ipa),
@@ -181,8 +190,12 @@ impl Turn<'_> {
                 Ok(None)
             }
             Request::CpuOff => Ok(Some(Leave::Off)),
-            Request::CpuOn { target } => self.cpu_on(target),
+            Request::CpuOn { target } => self.cpu_on(target, engine),
             Request::AffinityInfo { target } => {
+                engine.complete(match self.machine.is_alive(self.vm, target) {
+                    true => psci::AFFINITY_ON,
+                    false => psci::AFFINITY_OFF,
+                });
                 self.psci_complete(target, PsciAnswer::Success)?;
                 Ok(None)
             }
@@ -241,7 +254,7 @@ impl Turn<'_> {
 
     fn populate(&mut self, ipa: addr::Ipa) -> Step {
         let pages = self.vm.guest.lock().populate(self.machine.ram, ipa);
-        let pages = pages.map_err(Ended::Fault)?;
+        let pages = pages?;
         if let Some(bench) = self.machine.bench {
             bench.populated(pages);
         }
@@ -252,11 +265,11 @@ impl Turn<'_> {
         let shared = self.vm.guest.lock().share(self.machine.ram, ipa);
         match shared {
             Ok(_) => Ok(None),
-            Err(Fault::NotShared(_)) => {
+            Err(Trouble::Realm(Fault::NotShared(_))) => {
                 enter::inject_sea(&mut page.get().enter);
                 Ok(None)
             }
-            Err(fault) => Err(Ended::Fault(fault)),
+            Err(trouble) => Err(trouble.into()),
         }
     }
 
@@ -269,15 +282,31 @@ impl Turn<'_> {
         Ok(self.vm.guest.lock().convert(ram, vcpu, range, ripas)?)
     }
 
-    /// Turns another vCPU on. The RMM has the last word, so that one that is on
-    /// already is told of the start as well: it notices when it goes off.
-    fn cpu_on(&mut self, target: usize) -> Step {
+    /// Turns another vCPU on. Where there is an RMM it has the last word, so that
+    /// one that is on already is told of the start as well: it notices when it
+    /// goes off.
+    fn cpu_on(&mut self, target: usize, engine: &mut dyn Psci) -> Step {
         if self.vm.plan.realm.cpu_on == CpuOn::Deny {
+            engine.complete(psci::DENIED as u64);
             self.psci_complete(target, PsciAnswer::Denied)?;
             return Ok(None);
         }
-        self.psci_complete(target, PsciAnswer::Success)?;
-        self.machine.start_vcpu(self.vm, target);
+        let Some(start) = engine.wanted_start() else {
+            self.psci_complete(target, PsciAnswer::Success)?;
+            self.machine.start_vcpu(self.vm, target);
+            return Ok(None);
+        };
+        // Of two who want the same at once, the second finds it on.
+        let mut guest = self.vm.guest.lock();
+        let answer = match self.machine.is_alive(self.vm, target) {
+            true => psci::ALREADY_ON,
+            false => {
+                guest.set_start(target, start);
+                self.machine.start_vcpu(self.vm, target);
+                psci::SUCCESS
+            }
+        };
+        engine.complete(answer as u64);
         Ok(None)
     }
 

@@ -78,8 +78,9 @@ impl<S> Granules<S> {
 impl Granules<Undelegated> {
     /// The run of `count` granules from `base` that an allocator gives away.
     ///
-    /// Only implementations of [`Memory`](crate::Memory) call this, for memory
-    /// that nobody else uses: the value made here is the right to it. `None`
+    /// Only implementations of [`Memory`](crate::Memory) call this, and who keeps
+    /// granules as addresses because hardware reads them (tables of stage 2), for
+    /// memory that nobody else uses: the value made here is the right to it. `None`
     /// for an empty run or one that passes the end of the address space.
     pub fn from_allocator(base: GranuleAddr, count: usize) -> Option<Self> {
         if count == 0 {

@@ -11,7 +11,8 @@ use crate::mpidr;
 pub struct Policy {
     /// The guest's RAM, by its protected addresses.
     pub ram: IpaRange,
-    /// The address bit that selects the unprotected half.
+    /// The address bit that selects the unprotected half; zero for a plain VM,
+    /// which has no halves.
     pub shared_bit: u64,
     /// Virtual CPUs of the VM.
     pub vcpus: usize,
@@ -131,6 +132,11 @@ pub enum Why {
         /// The syndrome.
         esr: u64,
     },
+    /// It touched memory that belongs to another world.
+    GranuleProtection {
+        /// The address.
+        ipa: Ipa,
+    },
     /// It took an SError.
     SError {
         /// The syndrome.
@@ -172,6 +178,10 @@ impl fmt::Display for Why {
                     "the memory system answered with an error, syndrome {esr:#x}"
                 )
             }
+            Self::GranuleProtection { ipa } => write!(
+                f,
+                "it touched {ipa}, and the memory behind that belongs to another world"
+            ),
             Self::SError { esr } => write!(f, "it took an SError, syndrome {esr:#x}"),
             Self::Unhandled { esr } => {
                 write!(
@@ -233,6 +243,29 @@ fn data_abort(abort: &Abort, policy: &Policy) -> Action {
         Half::Unprotected => unprotected(abort, policy),
         Half::Protected => protected(abort, policy),
         Half::Outside => crash(Why::OutsideIpaSpace { ipa: abort.ipa }),
+        Half::Whole => plain(abort, policy),
+    }
+}
+
+/// An abort of a plain VM, data or instruction: its RAM comes as it is touched, and
+/// all else is a device or nothing at all, which an external abort says.
+fn plain(abort: &Abort, policy: &Policy) -> Action {
+    let ipa = abort.ipa;
+    match abort.kind {
+        FaultKind::GranuleProtection => crash(Why::GranuleProtection { ipa }),
+        FaultKind::Translation if policy.ram.contains(ipa) => Action::Populate(ipa),
+        kind if policy.ram.contains(ipa) => crash(Why::ProtectedFault { ipa, kind }),
+        _ => device(ipa, abort),
+    }
+}
+
+#[inline(always)]
+fn device(ipa: Ipa, abort: &Abort) -> Action {
+    match abort.access {
+        Some(Access { width, write }) => Action::Emulate(Mmio { ipa, width, write }),
+        // Loads and stores of several registers, or with write-back, have no
+        // description: no device of ours is meant to be used so.
+        None => Action::InjectSea,
     }
 }
 
@@ -246,12 +279,7 @@ fn unprotected(abort: &Abort, policy: &Policy) -> Action {
             _ => Action::InjectSea,
         };
     }
-    match abort.access {
-        Some(Access { width, write }) => Action::Emulate(Mmio { ipa, width, write }),
-        // Loads and stores of several registers, or with write-back, have no
-        // description: no device of ours is meant to be used so.
-        None => Action::InjectSea,
-    }
+    device(ipa, abort)
 }
 
 fn protected(abort: &Abort, policy: &Policy) -> Action {
@@ -269,6 +297,8 @@ fn instruction_abort(abort: &Abort, policy: &Policy) -> Action {
     match abort.half {
         Half::Protected => protected(abort, policy),
         Half::Unprotected | Half::Outside => crash(Why::FetchOutsideRam { ipa: abort.ipa }),
+        // Decoded without an access, so what is no RAM is no device either.
+        Half::Whole => plain(abort, policy),
     }
 }
 

@@ -76,6 +76,8 @@ pub enum Half {
     Unprotected,
     /// Past the end of the guest's address space.
     Outside,
+    /// A plain VM's, which has no halves: its RAM and its devices.
+    Whole,
 }
 
 /// A data or instruction abort of stage 2.
@@ -98,6 +100,8 @@ pub enum FaultKind {
     Translation,
     /// The mapping does not allow the access.
     Permission,
+    /// The memory behind it belongs to another world.
+    GranuleProtection,
     /// Another fault status.
     Other {
         /// The status code, DFSC or IFSC.

@@ -1,7 +1,7 @@
 //! Exits of virtual CPUs, decoded, and what to do about them.
 //!
-//! - [`Exit`]: why a virtual CPU stopped, in one type for Realms (decoded from
-//!   `RmiRecExit` by [`decode`]) and, later, plain VMs (from `ESR_EL2`);
+//! - [`Exit`]: why a virtual CPU stopped, in one type for Realms and plain VMs
+//!   (decoded by [`decode`] from `RmiRecExit`, which plain VMs exit with too);
 //! - [`Action`]: what the loop that runs virtual CPUs does next, decided by
 //!   [`step`] under a [`Policy`], without touching anything;
 //! - [`enter`]: the answers, written into the page a REC is entered with;

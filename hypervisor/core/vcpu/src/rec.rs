@@ -1,4 +1,5 @@
-//! Exits of a REC, decoded (DEN0137 A4.3, B4.4.9).
+//! Exits of a REC, decoded (DEN0137 A4.3, B4.4.9), and of a plain VM's vCPU,
+//! which come in the same form.
 
 use addr::Ipa;
 use rmi::v1_0::{ExitReason, RecExit};
@@ -8,6 +9,7 @@ use crate::exit::{Abort, Access, Exit, FaultKind, Half, PsciCall, Register, Widt
 
 const EC_WFX: u64 = 0x01;
 const EC_SYSREG: u64 = 0x18;
+const EC_GRANULE_PROTECTION: u64 = 0x1e;
 const EC_INSTRUCTION_ABORT: u64 = 0x20;
 const EC_DATA_ABORT: u64 = 0x24;
 
@@ -21,8 +23,8 @@ const FAULT_STATUS: u64 = 0x3f;
 /// Bits 43:4 hold bits 51:12 of the address.
 const HPFAR_FIPA: u64 = 0x0fff_ffff_fff0;
 
-/// Decodes an exit of a REC. `shared_bit` is the address bit that selects the
-/// unprotected half.
+/// Decodes an exit. `shared_bit` is the address bit that selects the unprotected
+/// half; a plain VM has none, which is zero.
 #[inline(always)]
 pub fn decode(exit: &RecExit, shared_bit: u64) -> Exit {
     match ExitReason::from_raw(exit.exit_reason) {
@@ -70,6 +72,10 @@ fn synchronous(exit: &RecExit, shared_bit: u64) -> Exit {
                 }
             }
         }
+        EC_GRANULE_PROTECTION => {
+            let kind = FaultKind::GranuleProtection;
+            Exit::DataAbort(abort(exit, shared_bit, kind, None))
+        }
         _ => Exit::Unhandled { esr },
     }
 }
@@ -81,6 +87,8 @@ fn fault(esr: u64) -> Option<FaultKind> {
         // Levels 0 to 3, and level -1.
         0x04..=0x07 | 0x2b => Some(FaultKind::Translation),
         0x0c..=0x0f => Some(FaultKind::Permission),
+        // On a walk, levels -1 to 3, and on the access itself.
+        0x23..=0x28 => Some(FaultKind::GranuleProtection),
         0x10 | 0x13..=0x17 => None,
         status => Some(FaultKind::Other {
             status: status as u8,
@@ -106,6 +114,8 @@ fn half(ipa: u64, shared_bit: u64) -> Half {
         Half::Protected
     } else if ipa ^ shared_bit < shared_bit {
         Half::Unprotected
+    } else if shared_bit == 0 {
+        Half::Whole
     } else {
         Half::Outside
     }
