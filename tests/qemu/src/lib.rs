@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use xtask::cmd::guests::Guests;
 use xtask::cmd::run::{Finished, Options, execute};
 use xtask::exit::Exit;
 pub use xtask::image::Dialect;
@@ -21,18 +22,41 @@ pub struct Run {
 }
 
 impl Run {
-    /// `run --guest NAME --headless --timeout 60`.
+    /// `run --vm NAME --headless --timeout 60`.
     pub fn guest(name: &str) -> Self {
         Self {
             options: Options {
-                guest: name.to_owned(),
+                guests: Guests {
+                    vm: vec![name.to_owned()],
+                    ..Guests::default()
+                },
                 headless: true,
                 timeout: Some(60),
-                log: "info".to_owned(),
                 ..Options::default()
             },
             input: Input::None,
         }
+    }
+
+    /// One more `--vm FILE`.
+    #[must_use]
+    pub fn vm(mut self, file: &str) -> Self {
+        self.options.guests.vm.push(file.to_owned());
+        self
+    }
+
+    /// So many of each VM, with numbers behind their names.
+    #[must_use]
+    pub fn copies(mut self, count: usize) -> Self {
+        self.options.guests.copies = Some(count);
+        self
+    }
+
+    /// `--cpus N`.
+    #[must_use]
+    pub fn cpus(mut self, count: u32) -> Self {
+        self.options.cpus = count;
+        self
     }
 
     /// `--rmi V`.
@@ -200,6 +224,20 @@ impl Machine {
             ));
         }
         self
+    }
+
+    /// Expects the outcome of the VM called `name`.
+    pub fn expect_outcome_of(&self, name: &str, outcome: &str) -> &Self {
+        let vms = self.field("/vms").as_array();
+        let mut vms = vms.into_iter().flatten();
+        match vms.find(|vm| vm["name"] == name) {
+            Some(vm) if vm["outcome"] == outcome => self,
+            Some(vm) => self.fail(&format!(
+                "outcome of {name} {}, expected {outcome}",
+                vm["outcome"]
+            )),
+            None => self.fail(&format!("the summary has no VM {name}")),
+        }
     }
 
     /// Expects that every granule came back, by the hypervisor's ledger and by

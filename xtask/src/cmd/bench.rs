@@ -66,6 +66,8 @@ pub fn run(options: &Options) -> Result<Exit> {
 fn measure(guest: &str, rmi: Dialect) -> Result<Option<Finished>> {
     let options = run::Options {
         counted: true,
+        // One CPU, so that the order of instructions repeats.
+        cpus: 1,
         rmi,
         // The checks of a headless guest would touch all of its memory.
         headless: false,

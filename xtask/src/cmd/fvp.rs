@@ -12,9 +12,10 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::board_fvp::{BL33_BASE, Fvp, PROGRAM};
-use crate::cmd::run::{Options, Provider, vm_file};
+use crate::cmd::guests::Provider;
+use crate::cmd::run::Options;
 use crate::exit::Exit;
-use crate::{build, firmware, image, vm};
+use crate::{build, firmware, image};
 
 /// The machine of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -32,8 +33,9 @@ pub fn run(options: &Options) -> Result<Exit> {
         options.json.is_none(),
         "--json: a run on the model is not judged, so there is no verdict to write"
     );
-    let file = vm_file(&options.guest)?;
-    let bundle = vm::bundle(&file, &options.overrides(), &Provider::default())?;
+    let bundle = options
+        .guests
+        .bundle(&options.overrides(), &Provider::default())?;
     let image = image::compose(&build::flat(build::HYPERVISOR)?, &bundle)?;
     let mut missing = Vec::new();
     let firmware = options.firmware.as_deref();

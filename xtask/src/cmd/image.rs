@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::cmd::run::{Provider, vm_file};
+use crate::cmd::guests::{Guests, Provider};
 use crate::exit::Exit;
-use crate::vm::{self, Overrides};
+use crate::vm::Overrides;
 use crate::{build, image};
 
 /// Options of `image`.
@@ -16,11 +16,11 @@ pub struct Options {
     /// Where the file goes.
     #[arg(short, long, value_name = "F")]
     pub output: PathBuf,
-    /// The VM inside: `vms/NAME.toml`, or a path to a VM file.
-    #[arg(long, value_name = "NAME", default_value = "hello")]
-    pub guest: String,
+    /// The VMs inside.
+    #[command(flatten)]
+    pub guests: Guests,
     /// Only the hypervisor, no VM.
-    #[arg(long, conflicts_with = "guest")]
+    #[arg(long, conflicts_with_all = ["guest", "vm"])]
     pub bare: bool,
     /// Also writes the embedded firmware's flash image.
     #[arg(long, value_name = "F")]
@@ -33,8 +33,8 @@ pub fn run(options: &Options) -> Result<Exit> {
     let bundle = if options.bare {
         Vec::new()
     } else {
-        let file = vm_file(&options.guest)?;
-        vm::bundle(&file, &Overrides::default(), &Provider::default())?
+        let guests = &options.guests;
+        guests.bundle(&Overrides::default(), &Provider::default())?
     };
     let composed = image::compose(&hypervisor, &bundle)?;
     build::write_atomically(&options.output, &composed)?;

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod doctor;
 pub mod fvp;
+pub mod guests;
 pub mod image;
 pub mod lint;
 pub mod rim;

@@ -13,7 +13,7 @@ use realm::rim::{self, Portable};
 use realm::{RealmSpec, VmId};
 use vm_config::{Plan, VmKind};
 
-use crate::cmd::run::{Provider, vm_file};
+use crate::cmd::guests::{Provider, vm_file};
 use crate::exit::Exit;
 use crate::image::Dialect;
 use crate::vm::{self, Overrides};

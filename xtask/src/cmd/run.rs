@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::board::{self, Board, Clock, HYPERVISOR_BASE, Start};
 use crate::bootargs::{self, Bootargs};
 use crate::cmd::fvp::{self, Machine};
+use crate::cmd::guests::{Guests, Provider};
 use crate::exit::Exit;
 use crate::image::Dialect;
 use crate::progress::tell;
@@ -18,20 +19,25 @@ use crate::provision::{self, LinuxKit, Qemu};
 use crate::session::{self, Input, Outcome, Output, Plan};
 use crate::summary::{self, Nonce};
 use crate::verdict::{self, Asked, End, Verdict};
-use crate::vm::{self, Overrides, Sources};
-use crate::{build, firmware, image, paths, trace};
+use crate::vm::Overrides;
+use crate::{build, firmware, image, trace};
 
 /// RAM of the machine in MiB: TF-RMM wants 3 GiB, the rest is content with it.
 const RAM_MIB: u64 = 3072;
+/// CPUs of the machine.
+const CPUS: u32 = 4;
 /// Ends a scripted run that names no time itself.
 const HEADLESS_TIMEOUT: u64 = 300;
 
 /// Options of `run`.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The VM to run: `vms/NAME.toml`, or a path to a VM file.
-    #[arg(long, value_name = "NAME", default_value = "hello")]
-    pub guest: String,
+    /// The VMs to run.
+    #[command(flatten)]
+    pub guests: Guests,
+    /// Physical CPUs of the machine.
+    #[arg(long, value_name = "N", default_value_t = CPUS, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub cpus: u32,
     /// Kernel file instead of the VM file's.
     #[arg(long, value_name = "F")]
     pub kernel: Option<PathBuf>,
@@ -135,7 +141,7 @@ pub fn run(options: &Options) -> Result<Exit> {
 pub fn execute(options: &Options, output: Output, input: Input) -> Result<Finished> {
     let prepared = prepare(options, output, &input)?;
     if output == Output::Live {
-        prepared.announce(&options.guest);
+        prepared.announce(&options.guests);
     }
     let outcome = session::boot(&prepared.qemu, &prepared.plan)?;
     let asked = Asked {
@@ -175,10 +181,9 @@ struct Prepared {
 }
 
 fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared> {
-    let file = vm_file(&options.guest)?;
     check_files(options)?;
     let sources = Provider::default();
-    let bundle = vm::bundle(&file, &options.overrides(), &sources)?;
+    let bundle = options.guests.bundle(&options.overrides(), &sources)?;
     let qemu = qemu(!options.no_rme)?;
     let nonce = Nonce::draw().context("cannot draw a nonce")?;
     let deadline = options
@@ -187,7 +192,7 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
         .map(Duration::from_secs);
     let board = Board {
         start: start(options, &bundle)?,
-        cpus: 1,
+        cpus: options.cpus,
         ram_mib: options.ram_mib.unwrap_or(RAM_MIB),
         clock: match options.counted {
             true => Clock::Instructions,
@@ -215,7 +220,7 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
             output,
             input: input.clone(),
         },
-        linux: sources.linux.into_inner(),
+        linux: sources.into_linux(),
     })
 }
 
@@ -281,13 +286,41 @@ fn check_files(options: &Options) -> Result<()> {
     Ok(())
 }
 
+impl Default for Options {
+    /// What `run` has without a word on the command line.
+    fn default() -> Self {
+        Self {
+            guests: Guests::default(),
+            cpus: CPUS,
+            kernel: None,
+            initrd: None,
+            cmdline: None,
+            memory: None,
+            headless: false,
+            timeout: None,
+            json: None,
+            trace: None,
+            no_rme: false,
+            firmware: None,
+            machine: Machine::default(),
+            fvp: None,
+            rmi: Dialect::default(),
+            load_address: None,
+            log: "info".to_owned(),
+            hypervisor_args: None,
+            device_tree: None,
+            counted: false,
+            ram_mib: None,
+        }
+    }
+}
+
 impl Options {
     /// What `run --headless` has for this guest.
     pub fn headless(guest: &str) -> Self {
         Self {
-            guest: guest.to_owned(),
+            guests: Guests::one(guest),
             headless: true,
-            log: "info".to_owned(),
             ..Self::default()
         }
     }
@@ -305,8 +338,18 @@ impl Options {
 
 impl Prepared {
     /// What is about to run, for a person.
-    fn announce(&self, guest: &str) {
-        tell(&format!("{}, guest {guest}", self.qemu));
+    fn announce(&self, guests: &Guests) {
+        let names = guests.names();
+        let word = match names.len() {
+            1 => "guest",
+            _ => "guests",
+        };
+        let cpus = self.plan.board.cpus;
+        tell(&format!(
+            "{}, {cpus} CPUs, {word} {}",
+            self.qemu,
+            names.join(", ")
+        ));
         if let Some(kit) = &self.linux {
             tell(&format!(
                 "Linux {}, kernel SHA-256 {}",
@@ -356,53 +399,6 @@ pub fn embedded_firmware_speaking(dialect: Dialect) -> Result<PathBuf> {
     build::store_unique("flash", "bin", &image::flash(&monitor, &rmm, dialect)?)
 }
 
-/// The VM file a name or path stands for.
-pub fn vm_file(guest: &str) -> Result<PathBuf> {
-    let file = if guest.ends_with(".toml") {
-        PathBuf::from(guest)
-    } else {
-        paths::workspace().join("vms").join(format!("{guest}.toml"))
-    };
-    if file.is_file() {
-        return Ok(file);
-    }
-    let mut names: Vec<_> = std::fs::read_dir(paths::workspace().join("vms"))
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|ext| ext == "toml"))
-        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-        .collect();
-    names.sort();
-    bail!(
-        "there is no VM file {}; guests are: {}",
-        paths::shown(&file),
-        names.join(", ")
-    )
-}
-
-/// Gives VM files what they name symbolically, and remembers what was used.
-#[derive(Default)]
-pub struct Provider {
-    linux: std::cell::RefCell<Option<LinuxKit>>,
-}
-
-impl Sources for Provider {
-    fn linux(&self) -> Result<LinuxKit> {
-        let kit = provision::linux()?;
-        *self.linux.borrow_mut() = Some(kit.clone());
-        Ok(kit)
-    }
-
-    fn payload(&self, bin: &str) -> Result<PathBuf> {
-        let mut flat = build::flat(build::guest(bin))?;
-        // A guest's zero-initialised data is part of what is loaded: its
-        // runtime need not clear it, and all of it is measured.
-        flat.bytes.resize(usize::try_from(flat.memory)?, 0);
-        build::store(&format!("{bin}.bin"), &flat.bytes)
-    }
-}
-
 fn check_writable(option: &str, file: Option<&Path>) -> Result<()> {
     let Some(file) = file else {
         return Ok(());
@@ -439,7 +435,8 @@ fn record(options: &Options, prepared: &Prepared, outcome: &Outcome, verdict: &V
         End::Quit => "quit",
     };
     json["run"] = json!({
-        "guest": options.guest,
+        "guest": options.guests.names().join(" "),
+        "cpus": options.cpus,
         "exit_code": verdict.exit.code(),
         "faults": verdict.faults,
         "end": end,

@@ -1,7 +1,7 @@
 //! The VM file, read and resolved.
 
 use super::Overrides;
-use super::devices::{DiskSource, disk_key};
+use super::devices::{DiskSource, disk_key, mac_of};
 use super::document::Document;
 use super::layout::Fixed;
 use super::reader::Reader;
@@ -9,7 +9,7 @@ use super::text::{Origins, schema_error};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use vm_config::{Problem, RegionKind, VmPlan};
+use vm_config::{Name, Problem, RegionKind, VmPlan};
 
 /// A VM file, read and resolved.
 #[derive(Clone, Debug)]
@@ -102,6 +102,19 @@ impl VmFile {
     /// What runs in it.
     pub fn guest(&self) -> &Guest {
         &self.guest
+    }
+
+    /// The VM so many times, with numbers from 1 behind its name.
+    pub fn copies(&self, count: usize) -> Result<Vec<Self>> {
+        let copy = |number| -> Result<Self> {
+            let mut copy = self.clone();
+            copy.plan.name = Name::try_from(&*format!("{}-{number}", self.name()))
+                .map_err(|_| self.origins.error("name", Problem::BadName))?;
+            let net = &mut copy.plan.devices.net;
+            *net = net.map(|_| mac_of(&copy.plan.name));
+            Ok(copy)
+        };
+        (1..=count).map(copy).collect()
     }
 
     /// A refusal of the encoder, as an error at the key to mend.

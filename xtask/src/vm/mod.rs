@@ -50,6 +50,20 @@ pub struct Overrides {
     pub headless: bool,
 }
 
+impl Overrides {
+    /// The option that says something instead of a VM file, if one does.
+    pub fn named(&self) -> Option<&'static str> {
+        [
+            ("--kernel", self.kernel.is_some()),
+            ("--initrd", self.initrd.is_some()),
+            ("--cmdline", self.cmdline.is_some()),
+            ("--memory", self.memory.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(option, given)| given.then_some(option))
+    }
+}
+
 /// Where a VM file's symbolic files come from.
 pub trait Sources {
     /// The provisioned Linux guest.

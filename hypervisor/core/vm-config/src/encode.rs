@@ -7,6 +7,7 @@ use crate::error::{ConfigError, Problem};
 use crate::plan::{Region, RegionKind, VmPlan};
 use crate::{COMPATIBLE, MAX_DESCRIPTION, Plan, check};
 use addr::{GRANULE_SIZE, IpaRange};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -71,18 +72,20 @@ pub struct Contents {
     pub measured: bool,
 }
 
-/// The bundle of `vms`; the same for the same input.
+/// The bundle of `vms`; the same for the same input. What several of them hold,
+/// such as a kernel, is in it once.
 pub fn encode(vms: &[VmSource]) -> Result<Vec<u8>, ConfigError> {
     // Offsets have a fixed width, so the first pass finds the size of the
     // description and the second one fills them in.
-    let size = describe(vms, 0)?.len();
+    let places = Places::new(vms);
+    let size = describe(vms, &places, 0)?.len();
     if size > MAX_DESCRIPTION {
         return Err(Problem::TooManyRegions.of_bundle());
     }
     let base = pages(size);
-    let mut bundle = describe(vms, base)?;
+    let mut bundle = describe(vms, &places, base)?;
     bundle.resize(base, 0);
-    for bytes in vms.iter().flat_map(VmSource::bytes) {
+    for bytes in &places.order {
         bundle.extend_from_slice(bytes);
         bundle.resize(pages(bundle.len()), 0);
     }
@@ -91,10 +94,36 @@ pub fn encode(vms: &[VmSource]) -> Result<Vec<u8>, ConfigError> {
 }
 
 impl VmSource {
-    /// What the bundle holds for it, in the order of the description.
+    /// What the bundle has to hold for it.
     fn bytes(&self) -> impl Iterator<Item = &[u8]> {
         let contents = self.contents.iter().map(|region| region.bytes.as_slice());
         contents.chain(self.disks.iter().filter_map(DiskImage::bytes))
+    }
+}
+
+/// Where contents lie, from the first of them on.
+#[derive(Default)]
+struct Places<'a> {
+    offsets: BTreeMap<&'a [u8], usize>,
+    order: Vec<&'a [u8]>,
+    size: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(vms: &'a [VmSource]) -> Self {
+        let mut places = Self::default();
+        for bytes in vms.iter().flat_map(VmSource::bytes) {
+            if !places.offsets.contains_key(bytes) {
+                places.offsets.insert(bytes, places.size);
+                places.order.push(bytes);
+                places.size += pages(bytes.len());
+            }
+        }
+        places
+    }
+
+    fn of(&self, bytes: &[u8]) -> usize {
+        self.offsets.get(bytes).copied().unwrap_or_default()
     }
 }
 
@@ -103,28 +132,25 @@ fn pages(size: usize) -> usize {
     size.next_multiple_of(GRANULE_SIZE as usize)
 }
 
-/// The description, with contents laid one after the other from `offset`.
-fn describe(vms: &[VmSource], mut offset: usize) -> Result<Vec<u8>, ConfigError> {
+/// The description, with contents at their places from `base` on.
+fn describe(vms: &[VmSource], places: &Places<'_>, base: usize) -> Result<Vec<u8>, ConfigError> {
     let mut tree = DeviceTree::new();
     set(&mut tree.root, "compatible", COMPATIBLE);
     for (index, vm) in vms.iter().enumerate() {
         let mut node = describe_vm(&vm.plan, index);
         for (index, contents) in vm.contents.iter().enumerate() {
-            let size = pages(contents.bytes.len());
             let region = contents
-                .place(size, offset)
+                .place(base + places.of(&contents.bytes))
                 .and_then(|region| {
                     check::check_placement(region.kind, region.range, vm.plan.memory)?;
                     Ok(region)
                 })
                 .map_err(|problem| problem.of(&vm.plan.name))?;
             node.add_child(describe_region(&region, index));
-            offset += size;
         }
         for (index, disk) in vm.disks.iter().enumerate() {
-            let place = disk.bytes().map(|_| offset as u64);
-            node.add_child(describe_disk(disk, place, index));
-            offset += pages(disk.bytes().map_or(0, <[u8]>::len));
+            let offset = disk.bytes().map(|bytes| (base + places.of(bytes)) as u64);
+            node.add_child(describe_disk(disk, offset, index));
         }
         tree.root.add_child(node);
     }
@@ -132,7 +158,8 @@ fn describe(vms: &[VmSource], mut offset: usize) -> Result<Vec<u8>, ConfigError>
 }
 
 impl Contents {
-    fn place(&self, size: usize, offset: usize) -> Result<Region, Problem> {
+    fn place(&self, offset: usize) -> Result<Region, Problem> {
+        let size = pages(self.bytes.len());
         let range = IpaRange::with_size(self.ipa, size as u64)
             .map_err(|_| Problem::BadRegion(self.kind))?;
         Ok(Region {

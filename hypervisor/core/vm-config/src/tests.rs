@@ -112,6 +112,15 @@ fn contents_lie_at_granules_padded_with_zeros() {
 }
 
 #[test]
+fn what_several_vms_hold_is_in_the_bundle_once() {
+    let alone = encode(&[payload("a")]).unwrap();
+    let three = encode(&[payload("a"), payload("b"), payload("c")]).unwrap();
+    assert_eq!(alone.len(), three.len());
+    let offsets: HeapVec<_> = vms(&three).iter().map(|vm| vm.regions[0].offset).collect();
+    assert_eq!(offsets, [4096, 4096, 4096]);
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes() {
     let sources = [linux(), payload("small")];
     assert_eq!(encode(&sources).unwrap(), encode(&sources).unwrap());

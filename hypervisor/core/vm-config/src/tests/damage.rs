@@ -72,7 +72,7 @@ fn no_damage_panics_and_what_is_read_is_sound() {
     let size = u32::from_be_bytes(good[4..8].try_into().unwrap()) as usize;
     let mut random = Random(0x5355_5a45_5241_494e);
     let (mut read, mut named, mut damaged) = (0, 0, 0);
-    for _ in 0..30_000 {
+    for _ in 0..12_000 {
         let mut bundle = good.clone();
         damage(&mut bundle[..size], &mut random);
         match Plan::decode(&bundle) {
@@ -91,7 +91,7 @@ fn no_damage_panics_and_what_is_read_is_sound() {
     }
     // The damage is neither too mild nor too crude to reach every stage.
     assert!(
-        read > 1_000 && named > 1_000 && damaged > 1_000,
+        read > 400 && named > 400 && damaged > 400,
         "read {read}, named {named}, damaged {damaged}"
     );
 }
