@@ -14,9 +14,15 @@ use gpt::{Geometry, Gpi, Maintenance, PlanError, Tables};
 use monitor_logic::layout::{
     self, GPT_L0_BASE, GPT_L0_SIZE, GPT_L1_BASE, GPT_L1_SIZE, PROTECTED_TOP,
 };
-use spin::Once;
+use spin::{Mutex, Once};
 
 static TABLES: Once<Tables<'static>> = Once::new();
+
+/// Taken around every change of the tables and its maintenance. Each change is
+/// atomic by itself; with the lock, no CPU ever sees a neighbour between two
+/// states while it flushes, and the broadcasts of two CPUs do not mix. A leaf:
+/// nothing else is taken under it.
+pub static CHANGES: Mutex<()> = Mutex::new(());
 
 const GEOMETRY: Geometry = match Geometry::covering(PhysAddr::new(PROTECTED_TOP)) {
     Some(geometry) => geometry,

@@ -108,6 +108,7 @@ fn transition(address: u64, to: Gpi) -> u64 {
     let machine = gpc::Machine {
         tags: cpu::features().contains(Features::MTE2),
     };
+    let _one_at_a_time = gpc::CHANGES.lock();
     let result = if to == Gpi::Realm {
         tables.delegate(granule, &machine)
     } else {
