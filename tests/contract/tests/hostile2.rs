@@ -95,7 +95,9 @@ fn aim(command: Command, args: &mut [u64; 5], rd: u64, recs: &[u64], dice: &mut 
             let (flags, oaddr) = dice.one_of(&[(0, 0), (1, 0), (2 | 8 << 2, page)]);
             *args = [rd, base, top, flags, oaddr];
         }
-        Command::OpContinue => *args = [0x101 + dice.below(3), 0, 0, 0, 0],
+        Command::OpContinue | Command::OpCancel => {
+            *args = [0x101 + dice.below(3), 0, 0, 0, 0];
+        }
         Command::OpMemDonate | Command::OpMemReclaim => {
             *args = [0x101 + dice.below(3), page, 1 + dice.below(3), 0, 0];
         }
@@ -189,6 +191,8 @@ fn nothing_a_host_says_breaks_the_second_dialect() {
     for seed in 1..=12u64 {
         let behaviour = Behaviour {
             granules_per_call: [1, 3, 4096][seed as usize % 3],
+            granules_per_map: [4096, 1, 3][seed as usize % 3],
+            can_cancel: seed % 3 != 0,
             completion: [Completion::ByHost, Completion::ByRmm][seed as usize % 2],
             rec_granules: [1, 4][seed as usize % 2],
             pauses: (seed % 3) as u8,

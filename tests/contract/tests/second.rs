@@ -3,10 +3,12 @@
 mod host2;
 
 use contract::model::{Action, Event};
-use host2::{CONTINUE, DONATE, Host, MIB2, RECLAIM, Realm, decoded, delegated_range, described};
+use host2::{
+    CONTINUE, DONATE, Host, MIB2, READY, RECLAIM, Realm, decoded, delegated_range, described,
+};
 use rmi::v2_0::range::{BlockSize, MemState};
 use rmi::v2_0::{Command, HashAlgo, RecParams, Status};
-use rmm_core::{Behaviour, Completion, GicState};
+use rmm_core::{Behaviour, Completion, GicState, Known};
 use sha2::{Digest, Sha384};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -22,26 +24,17 @@ fn known() -> Behaviour {
     Behaviour::default()
 }
 
-/// The ways that RMMs are known to behave.
-fn behaviours() -> [Behaviour; 4] {
-    [
-        known(),
-        Behaviour {
-            granules_per_call: 1,
-            ..known()
-        },
-        Behaviour {
-            rec_granules: 16,
-            pauses: 3,
-            ..known()
-        },
-        Behaviour {
-            granules_per_call: 600,
-            rec_granules: 5,
-            completion: Completion::ByRmm,
-            ..known()
-        },
-    ]
+/// The ways that RMMs are known to behave, and one more.
+fn behaviours() -> impl Iterator<Item = Behaviour> {
+    let odd = Behaviour {
+        granules_per_call: 600,
+        granules_per_map: 1,
+        rec_granules: 5,
+        completion: Completion::ByRmm,
+        ..known()
+    };
+    let all = Known::ALL.map(Known::behaviour);
+    all.into_iter().chain([odd])
 }
 
 /// A new Realm with code at 0, a table for it, and 2 MiB of RAM behind, mapped
@@ -405,7 +398,7 @@ fn an_operation_takes_only_what_it_asked_for_and_from_whom_it_knows() {
     host.is(Command::OpMemDonate, &donate, INPUT);
     host.is(Command::OpContinue, &[handle, 0], INPUT);
     host.is(Command::OpMemReclaim, &donate, INPUT);
-    host.is(Command::OpCancel, &[handle], INPUT);
+    host.is(Command::OpCancel, &[handle + 1], INPUT);
     give(memory, 1);
     for bad in [
         [0, realm.list, 1],
@@ -463,6 +456,67 @@ fn a_rec_that_cannot_be_made_gives_its_memory_back_first() {
     host.undelegate(base, granules * 0x1000);
     host.undelegate(rec, 0x1000);
     assert_eq!(host.model.machine.realm_granules(), 0);
+}
+
+/// Takes back what an operation that ends badly holds, and sees its end.
+fn give_up(host: &Host, handle: u64, list: u64) {
+    let reclaim = [handle, list, 512];
+    let [entries, ..] = host.is(Command::OpMemReclaim, &reclaim, CONTINUE);
+    for entry in 0..entries {
+        let (base, granules) = decoded(host.read(list + entry * 8));
+        host.undelegate(base, granules * 0x1000);
+    }
+    while host.call(Command::OpContinue, &[handle, 0]).0 == CONTINUE {}
+    host.is(Command::OpContinue, &[handle, 0], INPUT);
+}
+
+#[test]
+fn the_creation_of_a_rec_is_called_off_with_and_without_its_memory() {
+    let mut host = Host::new(Behaviour {
+        rec_granules: 2,
+        pauses: 1,
+        ..known()
+    });
+    let mut realm = host.realm();
+    // Before anything was given there is nothing to give back.
+    let rec = host.delegated(0x1000);
+    let page = host.page(RecParams::new_zeroed().as_bytes());
+    let begin = [realm.rd, rec, page];
+    let [handle, ..] = host.is(Command::RecCreate, &begin, DONATE);
+    host.is(Command::OpCancel, &[handle], CONTINUE);
+    host.is(Command::OpCancel, &[handle], INPUT);
+    host.is(Command::OpMemDonate, &[handle, realm.list, 1], INPUT);
+    host.is(Command::OpContinue, &[handle, 0], CONTINUE);
+    host.is(Command::OpContinue, &[handle, 0], INPUT);
+    host.is(Command::OpCancel, &[handle], INPUT);
+    host.undelegate(rec, 0x1000);
+    // With all it asked for, between two steps.
+    let (handle, rec) = realm.begin_rec(&mut host, 1);
+    host.is(Command::OpContinue, &[handle, 0], READY);
+    host.is(Command::OpCancel, &[handle], RECLAIM);
+    give_up(&host, handle, realm.list);
+    host.undelegate(rec, 0x1000);
+    // The next one has the index that this one would have had.
+    realm.rec(&mut host, 1);
+    // A REC that has begun to go away does not come back.
+    let rec = realm.recs[0];
+    let [handle, ..] = host.is(Command::RecDestroy, &[rec], RECLAIM);
+    host.is(Command::OpCancel, &[handle], INPUT);
+    see_off(&host, handle, realm.list);
+    host.undelegate(rec, 0x1000);
+    realm.recs.clear();
+    realm.destroy(&host, &[]);
+    assert_eq!(host.model.machine.realm_granules(), 0);
+}
+
+/// Follows the destruction of a REC to its good end.
+fn see_off(host: &Host, handle: u64, list: u64) {
+    let [entries, ..] = host.is(Command::OpMemReclaim, &[handle, list, 512], CONTINUE);
+    for entry in 0..entries {
+        let (base, granules) = decoded(host.read(list + entry * 8));
+        host.undelegate(base, granules * 0x1000);
+    }
+    while host.call(Command::OpContinue, &[handle, 0]).0 != Status::Success {}
 }
 
 #[test]

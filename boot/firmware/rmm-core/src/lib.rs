@@ -19,6 +19,7 @@
     )
 )]
 
+mod behaviour;
 pub mod context;
 mod features;
 mod granule;
@@ -34,9 +35,10 @@ mod rsi;
 mod rtt;
 mod run;
 
+pub use behaviour::{Behaviour, Completion, Known};
 pub use context::{El1State, FpState, GicState, RecContext, Stage2, Timers};
 pub use features::CpuFeatures;
 pub use hal::{
     GptRefused, Hal, LogLevel, NsFault, PAGE_SIZE, PageBytes, RunExit, RunExitKind, TlbScope,
 };
-pub use rmm::{Behaviour, Completion, Config, ConfigError, Dialect, Rmm, Vmids};
+pub use rmm::{Config, ConfigError, Dialect, Rmm, Vmids};

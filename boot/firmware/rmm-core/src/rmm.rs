@@ -1,5 +1,6 @@
 //! The RMM as a value: hardware, granule table, what the CPU can do, VMIDs.
 
+use crate::behaviour::Behaviour;
 use crate::features::CpuFeatures;
 use crate::granule::{GranuleState, GranuleTable, Guard};
 use crate::hal::{Hal, TlbScope};
@@ -32,46 +33,6 @@ pub enum Dialect {
     V1_0,
     /// RMI 2.0, behaving in one of the ways that known RMMs do.
     V2_0(Behaviour),
-}
-
-/// How `PSCI_COMPLETE` of RMI 2.0 names the REC that is meant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Completion {
-    /// The host does: three arguments (TF-RMM's head).
-    ByHost,
-    /// The RMM finds it: two arguments (2.0-bet3).
-    ByRmm,
-}
-
-/// Where RMMs of RMI 2.0 differ.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Behaviour {
-    /// Granules that one call of a range command goes through at most.
-    pub granules_per_call: u64,
-    /// Arguments of `PSCI_COMPLETE`.
-    pub completion: Completion,
-    /// Granules that the creation of a REC asks for: 1 to 16.
-    pub rec_granules: u8,
-    /// How often an operation says that it is not ready yet before it goes on.
-    pub pauses: u8,
-}
-
-impl Behaviour {
-    /// Granules that the creation of a REC asks for.
-    pub(crate) fn rec_granules(&self) -> u64 {
-        u64::from(self.rec_granules).clamp(1, 16)
-    }
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            granules_per_call: 4096,
-            completion: Completion::ByHost,
-            rec_granules: 1,
-            pauses: 0,
-        }
-    }
 }
 
 /// A configuration the RMM cannot start with.

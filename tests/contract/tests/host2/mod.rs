@@ -33,16 +33,18 @@ pub fn decoded(raw: u64) -> (u64, u64) {
 }
 
 /// Waits for nothing but to be continued.
-pub const CONTINUE: Status = incomplete(MemRequest::None);
-/// Wants memory.
-pub const DONATE: Status = incomplete(MemRequest::Donate);
+pub const CONTINUE: Status = incomplete(MemRequest::None, false);
+/// The same, and can be called off.
+pub const READY: Status = incomplete(MemRequest::None, true);
+/// Wants memory, and can be called off.
+pub const DONATE: Status = incomplete(MemRequest::Donate, true);
 /// Gives memory back.
-pub const RECLAIM: Status = incomplete(MemRequest::Reclaim);
+pub const RECLAIM: Status = incomplete(MemRequest::Reclaim, false);
 
-const fn incomplete(request: MemRequest) -> Status {
+const fn incomplete(request: MemRequest, can_cancel: bool) -> Status {
     Status::Incomplete {
         request,
-        can_cancel: false,
+        can_cancel,
     }
 }
 
@@ -123,6 +125,15 @@ impl Host {
         out
     }
 
+    /// A call after which an operation wants something, cancellable or not.
+    pub fn wants(&self, command: Command, args: &[u64], expected: MemRequest) -> [u64; 4] {
+        let (status, out) = self.call(command, args);
+        match status {
+            Status::Incomplete { request, .. } if request == expected => out,
+            _ => panic!("{} {args:x?}: {status}", command.name()),
+        }
+    }
+
     pub fn write(&self, at: u64, bytes: &[u8]) {
         self.model.machine.write(PhysAddr::new(at), bytes).unwrap();
     }
@@ -192,12 +203,14 @@ impl Realm {
         params.pc = 0;
         params.mpidr = Mpidr::from_index(self.recs.len() as u32).raw();
         let page = host.page(params.as_bytes());
-        let [handle, request, ..] = host.is(Command::RecCreate, &[self.rd, rec, page], DONATE);
+        let begin = [self.rd, rec, page];
+        let [handle, request, ..] = host.wants(Command::RecCreate, &begin, MemRequest::Donate);
         let wanted = request >> 2 & 0x3fff;
         let memory = host.delegated(wanted * 0x1000);
         let desc = delegated_range(memory, BlockSize::Size4K, wanted);
         host.write(self.list, &desc.to_le_bytes());
-        let [taken, ..] = host.is(Command::OpMemDonate, &[handle, self.list, 1], CONTINUE);
+        let donate = [handle, self.list, 1];
+        let [taken, ..] = host.wants(Command::OpMemDonate, &donate, MemRequest::None);
         assert_eq!(taken, wanted);
         (handle, rec)
     }

@@ -2,10 +2,11 @@
 //! list of them, and their granules.
 
 use super::{Outcome2, Refusal};
+use crate::behaviour::Completion;
 use crate::granule::{GranuleState, TryLock};
 use crate::hal::Hal;
 use crate::pages;
-use crate::rmm::{Completion, Dialect, Rmm};
+use crate::rmm::{Dialect, Rmm};
 use ::rmi::status::Status;
 use ::rmi::v2_0::range::{MemState, RangeDesc, StateField};
 use addr::{GRANULE_SIZE, GranuleAddr};

@@ -1,10 +1,11 @@
 //! `RMI_RTT_DATA_MAP`, `RMI_RTT_UNPROT_MAP`: blocks into entries of one table.
 
 use super::{Answer, Outcome2, Refusal, success, with_status};
+use crate::behaviour::Behaviour;
 use crate::granule::GranuleState;
 use crate::hal::Hal;
 use crate::pages::RealmState;
-use crate::rmm::{Behaviour, Rmm};
+use crate::rmm::Rmm;
 use crate::rtt::{Entry, RealmSpace, Walk};
 use ::rmi::rtt::{IpaHalf, entry_size};
 use ::rmi::status::Status;
@@ -59,7 +60,7 @@ impl<H: Hal> Rmm<'_, H> {
         oaddr: u64,
         behaviour: &Behaviour,
     ) -> Answer {
-        let budget = behaviour.granules_per_call.max(1);
+        let budget = behaviour.granules_per_map.max(1);
         let mut used = 0;
         self.map(
             rd,

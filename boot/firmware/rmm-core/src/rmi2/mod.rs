@@ -19,8 +19,9 @@ mod unmap;
 
 pub(crate) use operation::Operations;
 
+use crate::behaviour::{Behaviour, Completion};
 use crate::hal::Hal;
-use crate::rmm::{Behaviour, Completion, Rmm, log};
+use crate::rmm::{Rmm, log};
 use ::rmi::status::Status;
 use ::rmi::v2_0::{Command, Status as Status2};
 use conduit::{NOT_SUPPORTED, Regs};
@@ -188,8 +189,7 @@ impl<H: Hal> Rmm<'_, H> {
             Command::OpContinue => self.op_continue(a1, a2),
             Command::OpMemDonate => self.op_donate(a1, a2, a3),
             Command::OpMemReclaim => self.op_reclaim(a1, a2, a3),
-            // No operation can be called off once it has begun.
-            Command::OpCancel => with_status(Status::ErrorInput.raw(), &[]),
+            Command::OpCancel => self.op_cancel(a1),
             _ => with_status(NOT_SUPPORTED, &[]),
         }
     }

@@ -1,15 +1,17 @@
 //! Operations that take several calls: `RMI_OP_CONTINUE`, `RMI_OP_MEM_DONATE`,
-//! `RMI_OP_MEM_RECLAIM`.
+//! `RMI_OP_MEM_RECLAIM`, `RMI_OP_CANCEL`.
 //!
 //! An operation waits for memory, or to be continued, or to give memory back,
 //! one at a time. The granule it is about is in the state *partial* meanwhile,
 //! which no other command accepts. A call that does not fit changes nothing.
+//! Called off, an operation gives back what it holds and ends as one that failed.
 
 use super::{Answer, Outcome2, Refusal, success, with_status};
+use crate::behaviour::Behaviour;
 use crate::granule::GranuleState;
 use crate::hal::Hal;
 use crate::pages::{self, Aux};
-use crate::rmm::{Behaviour, Rmm};
+use crate::rmm::Rmm;
 use ::rmi::status::Status;
 use ::rmi::v1_0::MAX_AUX;
 use ::rmi::v2_0::range::{BlockSize, DonateRequest, MemState, RangeDesc};
@@ -50,6 +52,8 @@ pub(super) struct Operation {
     pub wanted: u64,
     /// Times to say that it is not ready yet.
     pub pauses: u8,
+    /// Whether it can be called off for as long as it has not failed.
+    pub can_cancel: bool,
     /// How it will end, if not well.
     pub failed: Option<Refusal>,
 }
@@ -71,7 +75,7 @@ impl Operation {
     fn incomplete(&self) -> u64 {
         let status = Status2::Incomplete {
             request: self.request(),
-            can_cancel: false,
+            can_cancel: self.can_cancel && self.failed.is_none(),
         };
         status.raw()
     }
@@ -258,6 +262,18 @@ impl<H: Hal> Rmm<'_, H> {
         Ok(count as u64)
     }
 
+    pub(super) fn op_cancel(&self, handle: u64) -> Answer {
+        self.operations.with(handle, |slot| {
+            let bad = Refusal::Known(Status::ErrorInput);
+            let operation = slot
+                .as_mut()
+                .filter(|operation| operation.can_cancel && operation.failed.is_none())
+                .ok_or(bad)?;
+            operation.failed = Some(bad);
+            Ok(with_status(operation.incomplete(), &[]))
+        })
+    }
+
     #[inline(never)]
     pub(super) fn op_continue(&self, handle: u64, flags: u64) -> Answer {
         self.operations.with(handle, |slot| {
@@ -301,6 +317,7 @@ pub(super) fn operation(work: Work, rec: GranuleAddr, behaviour: &Behaviour) -> 
         aux: [None; MAX_AUX],
         wanted: 0,
         pauses: behaviour.pauses,
+        can_cancel: behaviour.can_cancel && matches!(work, Work::Create { .. }),
         failed: None,
     }
 }

@@ -4,8 +4,9 @@
 //! cannot go at all.
 
 use super::{Answer, Refusal, success, with_status};
+use crate::behaviour::Behaviour;
 use crate::hal::Hal;
-use crate::rmm::{Behaviour, Outcome, Rmm};
+use crate::rmm::{Outcome, Rmm};
 use ::rmi::status::Status;
 use addr::GRANULE_SIZE;
 

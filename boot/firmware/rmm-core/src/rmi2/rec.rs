@@ -2,11 +2,12 @@
 
 use super::operation::{Operation, Work, operation};
 use super::{Answer, Outcome2, Refusal, with_status};
+use crate::behaviour::Behaviour;
 use crate::granule::GranuleState;
 use crate::hal::Hal;
 use crate::pages;
 use crate::params::RecSpec;
-use crate::rmm::{Behaviour, Rmm};
+use crate::rmm::Rmm;
 use ::rmi::status::Status;
 use ::rmi::v1_0::MAX_AUX;
 

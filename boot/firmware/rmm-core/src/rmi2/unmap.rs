@@ -7,9 +7,10 @@
 use super::block::List;
 use super::map::Target;
 use super::{Answer, Outcome2, Refusal, success, with_status};
+use crate::behaviour::Behaviour;
 use crate::hal::{Hal, TlbScope};
 use crate::pages::RealmPage;
-use crate::rmm::{Behaviour, Rmm};
+use crate::rmm::Rmm;
 use crate::rtt::{Entry, RealmSpace, Walk};
 use ::rmi::rtt::{IpaHalf, Ripas};
 use ::rmi::status::Status;
@@ -227,7 +228,7 @@ impl<H: Hal> Rmm<'_, H> {
         oaddr: u64,
         behaviour: &Behaviour,
     ) -> Answer {
-        let budget = behaviour.granules_per_call.max(1);
+        let budget = behaviour.granules_per_map.max(1);
         self.unmap_half(rd, range, [flags, oaddr], IpaHalf::Protected, budget)
     }
 

@@ -1,10 +1,11 @@
 //! PSCI 1.1 and the SMCCC calls around it, as a Realm sees them.
 
 use super::{Args, answer_raw, answer_unknown};
+use crate::behaviour::Completion;
 use crate::granule::{GranuleState, RecMark};
 use crate::hal::Hal;
 use crate::pages::{Pending, PsciRequest, RealmState};
-use crate::rmm::{Completion, Dialect, Rmm};
+use crate::rmm::{Dialect, Rmm};
 use crate::run::{Next, Running, reset};
 use ::rmi::status::Status;
 use ::rmi::v1_0::ExitReason;
