@@ -16,6 +16,8 @@ const PAGE: u64 = 4096;
 const BUNDLE_MAGIC: u64 = 0x3142_444E_5A55_5321;
 /// "!SUZRMM1": marks the RMM in the flash.
 const RMM_MAGIC: u64 = 0x314D_4D52_5A55_5321;
+/// "!SUZBHV1": in the RMM's image, the word before the behaviour's number.
+const BEHAVIOUR_MAGIC: u64 = 0x3156_4842_5A55_5321;
 const RMM_HEADER: usize = 0xF_F000;
 const RMM_OFFSET: usize = 0x10_0000;
 const FLASH_SIZE: usize = 64 << 20;
@@ -99,6 +101,32 @@ impl Dialect {
             Self::V2_0 => 2,
         }
     }
+}
+
+/// Which known RMM of RMI 2.0 the embedded one behaves like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Behaviour {
+    /// Itself.
+    #[default]
+    Own = 0,
+    /// TF-RMM's head: one granule per range call, no operation called off.
+    TfRmmHead = 1,
+    /// 2.0-bet3: PSCI_COMPLETE with two arguments.
+    Bet3 = 2,
+    /// None that is known: few granules per call, operations that pause.
+    Slow = 3,
+}
+
+/// Makes the RMM's image behave like a known RMM.
+pub fn behave(rmm: &mut Flat, behaviour: Behaviour) -> Result<()> {
+    let mut places = (0..rmm.bytes.len().saturating_sub(15))
+        .step_by(8)
+        .filter(|at| word(&rmm.bytes, *at) == BEHAVIOUR_MAGIC);
+    let (Some(at), None) = (places.next(), places.next()) else {
+        bail!("the RMM's image has no place for its behaviour, or more than one");
+    };
+    put(&mut rmm.bytes, at + 8, behaviour as u64);
+    Ok(())
 }
 
 /// The flash image: monitor at 0, RMM behind its header at 1 MiB.

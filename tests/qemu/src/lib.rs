@@ -11,7 +11,7 @@ use serde_json::Value;
 use xtask::cmd::guests::Guests;
 use xtask::cmd::run::{Finished, Options, execute};
 use xtask::exit::Exit;
-pub use xtask::image::Dialect;
+pub use xtask::image::{Behaviour, Dialect};
 use xtask::session::{Input, Output};
 
 /// A command line of `cargo xtask run`.
@@ -64,6 +64,13 @@ impl Run {
     pub fn rmi(mut self, dialect: Dialect) -> Self {
         self.options.rmi = dialect;
         self
+    }
+
+    /// `--rmi 2.0 --rmm-behaviour RMM`.
+    #[must_use]
+    pub fn rmm_behaviour(mut self, behaviour: Behaviour) -> Self {
+        self.options.rmm_behaviour = behaviour;
+        self.rmi(Dialect::V2_0)
     }
 
     /// `--timeout S`.

@@ -13,7 +13,7 @@ use crate::bootargs::{self, Bootargs};
 use crate::cmd::fvp::{self, Machine};
 use crate::cmd::guests::{Guests, Provider};
 use crate::exit::Exit;
-use crate::image::Dialect;
+use crate::image::{Behaviour, Dialect};
 use crate::progress::tell;
 use crate::provision::{self, LinuxKit, Qemu};
 use crate::session::{self, Input, Outcome, Output, Plan};
@@ -79,6 +79,9 @@ pub struct Options {
     /// Dialect of RMI that the embedded firmware speaks.
     #[arg(long, value_name = "V", default_value = "1.0", conflicts_with_all = ["no_rme", "firmware"])]
     pub rmi: Dialect,
+    /// Known RMM of RMI 2.0 that the embedded one behaves like.
+    #[arg(long, value_name = "RMM", default_value = "own", conflicts_with_all = ["no_rme", "firmware"])]
+    pub rmm_behaviour: Behaviour,
     /// Address the hypervisor is loaded at, a multiple of 2 MiB.
     #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with = "no_rme")]
     pub load_address: Option<u64>,
@@ -372,7 +375,7 @@ fn start(options: &Options, bundle: &[u8]) -> Result<Start> {
     }
     let flash = match &options.firmware {
         Some(from) => firmware::flash(from, &composed)?,
-        None => embedded_firmware_speaking(options.rmi)?,
+        None => embedded_firmware_behaving(options.rmi, options.rmm_behaviour)?,
     };
     let base = options.load_address.unwrap_or(HYPERVISOR_BASE);
     let jump = (base != HYPERVISOR_BASE)
@@ -394,8 +397,18 @@ pub fn embedded_firmware() -> Result<PathBuf> {
 
 /// Builds the embedded firmware's flash image.
 pub fn embedded_firmware_speaking(dialect: Dialect) -> Result<PathBuf> {
+    embedded_firmware_behaving(dialect, Behaviour::Own)
+}
+
+/// Builds the embedded firmware's flash image, its RMM behaving like another.
+pub fn embedded_firmware_behaving(dialect: Dialect, behaviour: Behaviour) -> Result<PathBuf> {
+    ensure!(
+        behaviour == Behaviour::Own || dialect == Dialect::V2_0,
+        "--rmm-behaviour is about RMMs of RMI 2.0: add --rmi 2.0"
+    );
     let monitor = build::flat(build::MONITOR)?;
-    let rmm = build::flat(build::RMM)?;
+    let mut rmm = build::flat(build::RMM)?;
+    image::behave(&mut rmm, behaviour)?;
     build::store_unique("flash", "bin", &image::flash(&monitor, &rmm, dialect)?)
 }
 

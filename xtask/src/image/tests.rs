@@ -1,5 +1,5 @@
 //! Layouts that other programs read.
-use super::{Dialect, Flat, compose, flash, put, word};
+use super::{Behaviour, Dialect, Flat, behave, compose, flash, put, word};
 
 /// A hypervisor image of two pages that needs `memory` bytes.
 fn hypervisor(memory: u64) -> Flat {
@@ -122,4 +122,18 @@ fn a_damaged_program_is_refused() {
     let mut apart = elf();
     put(&mut apart, 64 + 24, 1 << 40);
     assert!(Flat::from_elf(&apart).is_err());
+}
+
+#[test]
+fn the_rmm_learns_whom_to_behave_like_behind_a_word_that_it_has_once() {
+    let mut rmm = Flat {
+        bytes: vec![0; 0x40],
+        memory: 0x40,
+    };
+    assert!(behave(&mut rmm, Behaviour::Bet3).is_err());
+    rmm.bytes[0x18..0x20].copy_from_slice(b"!SUZBHV1");
+    behave(&mut rmm, Behaviour::Bet3).unwrap();
+    assert_eq!(word(&rmm.bytes, 0x20), 2);
+    rmm.bytes[0x30..0x38].copy_from_slice(b"!SUZBHV1");
+    assert!(behave(&mut rmm, Behaviour::Own).is_err());
 }

@@ -3,7 +3,8 @@
 use crate::hw::{console, cpu, entry, layout, memory, phys, sha256, smc, stop, world};
 use crate::serve;
 use addr::{GRANULE_SIZE, GranuleAddr, PhysAddr};
-use rmm_core::{Behaviour, Dialect};
+use core::sync::atomic::{AtomicU64, Ordering};
+use rmm_core::{Dialect, Known};
 use rmm_image::interface::Interface;
 use rmm_image::manifest::Manifest;
 use rmm_image::stage1::MapError;
@@ -30,6 +31,13 @@ pub enum BootCode {
     /// The manifest contradicts itself or the machine.
     ManifestData = -7,
 }
+
+/// "!SUZBHV1", then the number of the RMM to behave like ([`Known`]): whoever
+/// builds a flash finds the pair in this image and changes the number.
+static BEHAVIOUR: [AtomicU64; 2] = [
+    AtomicU64::new(u64::from_le_bytes(*b"!SUZBHV1")),
+    AtomicU64::new(Known::Own as u64),
+];
 
 /// The interface that EL3 offered on the cold boot.
 static INTERFACE: Once<Interface> = Once::new();
@@ -85,9 +93,24 @@ pub fn run_cpu(index: usize, first: bool) -> ! {
 /// it: RMI 2.0 needs the host's own `ICH_*` registers, RMI 1.0 must not see them.
 fn dialect() -> Dialect {
     match INTERFACE.get() {
-        Some(Interface::V2) => Dialect::V2_0(Behaviour::default()),
+        Some(Interface::V2) => Dialect::V2_0(known().behaviour()),
         Some(Interface::V0) | None => Dialect::V1_0,
     }
+}
+
+/// The RMM of RMI 2.0 to behave like.
+fn known() -> Known {
+    // Nobody writes it while this runs, which the compiler must not know.
+    let [_, word] = core::hint::black_box(&BEHAVIOUR);
+    let word = word.load(Ordering::Relaxed);
+    let known = Known::from_word(word).unwrap_or_else(|| {
+        log::warn!("there is no behaviour {word}: this RMM behaves like itself");
+        Known::Own
+    });
+    if known != Known::Own {
+        log::info!("behaving like {}", known.name());
+    }
+    known
 }
 
 /// Without granule protection all the rest would be pretence, so the RMM's own
