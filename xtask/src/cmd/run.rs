@@ -308,6 +308,7 @@ impl Default for Options {
             machine: Machine::default(),
             fvp: None,
             rmi: Dialect::default(),
+            rmm_behaviour: Behaviour::default(),
             load_address: None,
             log: "info".to_owned(),
             hypervisor_args: None,
