@@ -30,6 +30,25 @@ impl Gic {
         }
     }
 
+    /// Takes back whatever was enabled, made pending or active, and gives private
+    /// interrupts a priority.
+    pub fn calm(self) {
+        const ICENABLER: u64 = 0x180;
+        const ICPENDR: u64 = 0x280;
+        const ICACTIVER: u64 = 0x380;
+        const IPRIORITYR: u64 = 0x400;
+        for word in 0..4 {
+            self.redistributor
+                .write(SGI_FRAME + IPRIORITYR + 4 * word, 0xa0a0_a0a0);
+        }
+        for register in [ICENABLER, ICPENDR, ICACTIVER] {
+            self.redistributor.write(SGI_FRAME + register, u32::MAX);
+            for word in 1..32 {
+                self.distributor.write(register + 4 * word, u32::MAX);
+            }
+        }
+    }
+
     /// Enables Group 1 interrupts of this CPU at every priority.
     pub fn enable(self) {
         self.distributor

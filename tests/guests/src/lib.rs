@@ -16,6 +16,7 @@ pub mod gic;
 pub mod guard;
 pub mod map;
 pub mod mmio;
+pub mod plain;
 pub mod power;
 pub mod realm;
 pub mod smc;

@@ -1,6 +1,7 @@
 //! SMC and HVC from EL1.
 #![expect(unsafe_code, reason = "the two instructions need assembly")]
 
+use crate::plain;
 use rsi::{HostCall, RealmConfig};
 
 /// Registers x0 to x10, which every call here fits into.
@@ -29,7 +30,7 @@ pub fn call(regs: Regs) -> Regs {
     out
 }
 
-/// Makes an HVC: a Realm has nobody to call with it.
+/// Makes an HVC: a Realm has nobody to call with it, a plain VM its host.
 pub fn hvc(function: u64) -> u64 {
     let mut x0 = function;
     // SAFETY: HVC is undefined in a Realm; where it is not, it changes x0 to
@@ -46,8 +47,12 @@ pub fn hvc(function: u64) -> u64 {
     x0
 }
 
-/// `RSI_HOST_CALL` with `call`; returns x0.
+/// `RSI_HOST_CALL` with `call`; returns x0. A plain VM has the same calls by HVC.
 pub fn host_call(call: &mut HostCall) -> u64 {
+    if plain::is_plain() {
+        plain::host_call(call.imm, &mut call.gprs);
+        return 0;
+    }
     // The RMM reads and writes the structure: its address must escape.
     let address = core::ptr::from_mut(call).expose_provenance() as u64;
     self::call([

@@ -94,6 +94,13 @@ impl Run {
         self
     }
 
+    /// Time by instructions, as `cargo xtask bench` has it.
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        self.options.counted = true;
+        self
+    }
+
     /// `--load-address ADDR`.
     #[must_use]
     pub fn load_address(mut self, address: u64) -> Self {

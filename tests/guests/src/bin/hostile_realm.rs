@@ -6,7 +6,6 @@
 use guests::console::{Console, Pl011};
 use guests::gic::Gic;
 use guests::guard::{self, Fault};
-use guests::mmio::Mmio;
 use guests::{bits, check, power, println, realm, smc, timer};
 use rsi::{Command, HostCall, Status, host_call, psci};
 use vm_config::map;
@@ -283,7 +282,7 @@ fn power_calls() {
 
 fn interrupts(shared_bit: u64) {
     let gic = Gic::new(shared_bit);
-    calm(shared_bit);
+    gic.calm();
     gic.enable();
     for intid in 0..16 {
         gic.enable_private(intid);
@@ -300,25 +299,6 @@ fn interrupts(shared_bit: u64) {
         "of 512 interrupts sent to me and to nobody, mine arrived: {}",
         timer::others() - before
     );
-}
-
-/// Takes back what the patterns may have enabled, made pending or active.
-fn calm(shared_bit: u64) {
-    const ICENABLER: u64 = 0x180;
-    const ICPENDR: u64 = 0x280;
-    const ICACTIVER: u64 = 0x380;
-    const IPRIORITYR: u64 = 0x400;
-    let distributor = Mmio::new(map::GICD_BASE.raw() | shared_bit);
-    let private = Mmio::new((map::GICR_BASE.raw() + 0x1_0000) | shared_bit);
-    for word in 0..4 {
-        private.write(IPRIORITYR + 4 * word, 0xa0a0_a0a0);
-    }
-    for register in [ICENABLER, ICPENDR, ICACTIVER] {
-        private.write(register, u32::MAX);
-        for word in 1..32 {
-            distributor.write(register + 4 * word, u32::MAX);
-        }
-    }
 }
 
 fn floods() {
