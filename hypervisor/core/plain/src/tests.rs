@@ -1,5 +1,7 @@
 //! What a guest may see and do, exception by exception.
 
+mod memory;
+
 use crate::psci::{Caller, Outcome, Request, Start};
 use crate::{
     Context, CpuFeatures, Exception, IdRegisters, Injection, Level1, Next, Vcpu, psci, syndrome,
