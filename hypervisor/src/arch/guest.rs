@@ -12,7 +12,9 @@
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use entry::MAX_CPUS;
 use plain::psci::{self, Outcome, Start};
 use plain::{Context, Exception, IdRegisters, Next, Vcpu, syndrome};
 use rmi::v1_0::{ExitReason, RecExit, RecRun};
@@ -93,6 +95,9 @@ const MDCR_GUEST: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 |
 const MDCR_HPMN: u64 = 0x1f;
 /// `MPIDR_EL1`: RES1.
 const MPIDR_RES1: u64 = 1 << 31;
+
+/// VMID and index of the vCPU that was attached to each CPU last; zero is nobody's.
+static LAST: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
 /// Why this machine runs no plain VMs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,8 +202,10 @@ impl PlainVcpu {
         // SAFETY: a barrier changes no state.
         unsafe { asm!("isb", options(nostack, preserves_flags)) }
         // Two vCPUs of one VM share a VMID, and may mean different things by an
-        // ASID.
-        tables::forget_locally();
+        // ASID. If nobody else was here since, there is nothing of another's.
+        if !self.was_last() {
+            tables::forget_locally();
+        }
         self.el1.load();
         // SAFETY: 1. CPTR_EL2 was written above.
         unsafe { self.vectors.load() };
@@ -216,6 +223,16 @@ impl PlainVcpu {
         write!("cptr_el2", CPTR_HOST);
         write!("hcr_el2", self.host_hcr);
         tables::load(&Registers::default());
+    }
+
+    /// Whether this vCPU was the last plain one on this CPU; from now on it is.
+    fn was_last(&self) -> bool {
+        let vmid = self.stage2.vttbr >> 48;
+        let this = vmid << 32 | self.vcpu.caller().vcpu as u64;
+        match LAST.get(cpu::number()) {
+            Some(last) => last.swap(this, Relaxed) == this,
+            None => false,
+        }
     }
 
     /// Runs the guest on the CPU it is attached to, until something happens that is

@@ -53,7 +53,8 @@ impl Sha256 for CpuSha256 {
         let trapping = open_fp();
         // SAFETY: state and blocks are live references of the sizes given. No
         // guest of this CPU has live vector registers: the RMM keeps those of
-        // Realms, and it runs none between exits and entries but Realms.
+        // Realms, and a plain vCPU takes its own along when its turn ends
+        // (`PlainVcpu::detach`), between whose turns this runs.
         unsafe { suz_sha256(state.as_mut_ptr(), blocks.as_ptr().cast(), blocks.len()) };
         close_fp(trapping);
     }
