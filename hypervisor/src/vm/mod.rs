@@ -174,8 +174,9 @@ impl Vm {
         self.ending.store(true, Ordering::Release);
     }
 
-    /// Has the virtio device in `slot` work until it has nothing left to do;
-    /// returns the vCPUs that are to be told.
+    /// Has the virtio device in `slot` work; returns the vCPUs that are to be
+    /// told. What is too much for one go is left ([`Vm::unfinished`]): all vCPUs
+    /// are told then, for one of them has to go on.
     pub fn serve(&self, slot: usize, ram: SharedRam) -> u64 {
         let mut guest = self.guest.lock();
         let mut devices = self.devices.lock();
@@ -184,22 +185,24 @@ impl Vm {
             outlet,
             holdings,
         } = &mut *devices;
-        while !self.is_ending() {
-            let mut memory = Window::new(OfGuest {
-                guest: &mut **guest,
-                ram,
-            });
-            match board.serve(slot, &mut memory, &mut holdings.with(outlet)) {
-                Served::Done => break,
-                Served::More => {}
-                Served::Broke(why) => {
-                    let name = &self.plan.name;
-                    log::warn!("{name}: the virtio device in slot {slot} stops: {why}");
-                    break;
-                }
+        let mut memory = Window::new(OfGuest {
+            guest: &mut **guest,
+            ram,
+        });
+        match board.serve(slot, &mut memory, &mut holdings.with(outlet)) {
+            Served::Done => {}
+            Served::More => return u64::MAX,
+            Served::Broke(why) => {
+                let name = &self.plan.name;
+                log::warn!("{name}: the virtio device in slot {slot} stops: {why}");
             }
         }
         board.attention(usize::MAX)
+    }
+
+    /// A slot whose virtio device has more to do.
+    pub fn unfinished(&self) -> Option<usize> {
+        self.devices.lock().board.unfinished()
     }
 
     /// Gives its virtio console what came in, or else its UART, as far as it has

@@ -124,6 +124,9 @@ impl Turn<'_> {
     /// Enters the vCPU until there is nothing for it to do.
     #[inline(never)]
     fn run<E: Engine>(&mut self, engine: &mut E, page: &mut RunPage) -> Result<Leave, Ended> {
+        if let Some(leave) = self.finish()? {
+            return Ok(leave);
+        }
         engine.attach();
         let left = self.turns(engine, page);
         engine.detach();
@@ -155,7 +158,7 @@ impl Turn<'_> {
                     let taken = self.local.take_interrupts();
                     if !taken.is_nothing() || !input::is_empty() {
                         drop(devices);
-                        if let Some(leave) = self.look_up()? {
+                        if let Some(leave) = self.attend()? {
                             return Ok(leave);
                         }
                         devices = self.vm.devices.lock();
@@ -201,10 +204,33 @@ impl Turn<'_> {
             }
             Request::Device { slot } => {
                 self.machine.serve(self.vm, slot);
-                Ok(None)
+                self.finish()
             }
             Request::Stop(stop) => Err(Ended::Stopped(stop)),
         }
+    }
+
+    /// Looks at what is going on beside this guest, and then at what its devices
+    /// had to leave.
+    #[cold]
+    fn attend(&mut self) -> Step {
+        match self.look_up()? {
+            None => self.finish(),
+            leave => Ok(leave),
+        }
+    }
+
+    /// Goes on with what virtio devices had to leave, as long as this vCPU may
+    /// keep its CPU: a guest that never runs out of work for a device gets no
+    /// more time by it than by anything else.
+    fn finish(&mut self) -> Step {
+        while let Some(slot) = self.vm.unfinished() {
+            if let Some(leave) = self.look_up()? {
+                return Ok(Some(leave));
+            }
+            self.machine.serve(self.vm, slot);
+        }
+        Ok(None)
     }
 
     /// Looks at what is going on beside this guest.
@@ -241,6 +267,10 @@ impl Turn<'_> {
         }
         if !input::is_empty() {
             self.machine.feed();
+        }
+        // Should this not be the end of it, this vCPU is woken again.
+        if let Some(slot) = self.vm.unfinished() {
+            self.machine.serve(self.vm, slot);
         }
         let exit = &page.get().exit;
         let mut devices = self.vm.devices.lock();

@@ -145,7 +145,8 @@ impl<'a> Board<'a> {
     /// Has the device in a virtio slot do what its queues ask for and take what
     /// `backend` has for it. To be called for a [`Request::Device`], and when
     /// input or a frame came for the guest; an interrupt that comes of it is
-    /// pending afterwards.
+    /// pending afterwards. What one call may do is bounded: see
+    /// [`Board::unfinished`].
     pub fn serve(
         &mut self,
         slot: usize,
@@ -157,8 +158,16 @@ impl<'a> Board<'a> {
         };
         let served = device.serve(memory, backend);
         let level = device.interrupt();
+        self.slots.set_unfinished(slot, served == Served::More);
         self.vgic.set_spi(slots::intid(slot), level);
         served
+    }
+
+    /// A virtio slot whose device had more to do than one call may: its driver
+    /// need not notify again, so somebody has to call [`Board::serve`] again,
+    /// once others have had their turn.
+    pub fn unfinished(&self) -> Option<usize> {
+        self.slots.unfinished()
     }
 
     /// Takes in an exit of virtual CPU `vcpu` and does what the devices can do

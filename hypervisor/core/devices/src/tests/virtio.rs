@@ -35,6 +35,23 @@ impl GuestMemory for Ram {
     }
 }
 
+/// RAM whose available index counts on with every look at it, if so wanted.
+struct Endless<'r>(&'r mut Ram, bool);
+
+impl GuestMemory for Endless<'_> {
+    fn read(&mut self, ipa: Ipa, to: &mut [u8]) -> Result<(), Inaccessible> {
+        self.0.read(ipa, to)?;
+        if self.1 && ipa.raw() == 0x2002 {
+            let index = u16::from_le_bytes([to[0], to[1]]).wrapping_add(1);
+            self.0.write(ipa, &index.to_le_bytes())?;
+        }
+        Ok(())
+    }
+    fn write(&mut self, ipa: Ipa, from: &[u8]) -> Result<(), Inaccessible> {
+        self.0.write(ipa, from)
+    }
+}
+
 /// A host that has nothing but sevens.
 struct Sevens;
 
@@ -160,4 +177,24 @@ fn a_reset_of_the_board_resets_its_devices_and_keeps_them() {
     assert_eq!(load(&mut board, SLOT + 0x70), 0);
     assert_eq!(load(&mut board, SLOT), 0x7472_6976);
     assert_eq!(board.serve(7, &mut Ram(vec![]), &mut Sevens), Served::Done);
+}
+
+#[test]
+fn work_that_is_left_is_remembered_until_it_is_done_or_reset() {
+    let mut cpus = [Cpu::default()];
+    let mut board = board(&mut cpus);
+    board.plug(1, Device::entropy());
+    let (mut ram, _) = ask(&mut board, 0x3000);
+    // The other CPU offers the buffer again whenever the index is read.
+    let mut endless = Endless(&mut ram, true);
+    assert_eq!(board.serve(1, &mut endless, &mut Sevens), Served::More);
+    assert_eq!(board.unfinished(), Some(1));
+    endless.1 = false;
+    assert_eq!(board.serve(1, &mut endless, &mut Sevens), Served::Done);
+    assert_eq!(board.unfinished(), None);
+    endless.1 = true;
+    endless.0.0[0x2002] = endless.0.0[0x2002].wrapping_add(1);
+    assert_eq!(board.serve(1, &mut endless, &mut Sevens), Served::More);
+    board.reset();
+    assert_eq!(board.unfinished(), None);
 }
