@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::provision::{self, Qemu, target};
+use crate::provision::{self, Debian, Qemu, target};
 use crate::session::{Input, Output};
 use crate::{build, cmd, diagnosis, paths};
 
@@ -39,7 +39,7 @@ enum Finding {
 pub fn run(options: &Options) -> Result<Exit> {
     if options.fetch {
         provision::qemu()?;
-        provision::linux()?;
+        provision::linux(Debian::Newest)?;
     }
     let mut findings = vec![toolchain(), target(), qemu(provision::installed()), linux()];
     if let Some(from) = &options.firmware {
@@ -133,7 +133,7 @@ fn qemu(found: Option<Qemu>) -> Finding {
 }
 
 fn linux() -> Finding {
-    match provision::linux_present() {
+    match provision::linux_present(Debian::Newest) {
         Some(kit) => Finding::Good(format!("Linux guest: Debian {}", kit.version)),
         None => Finding::Missing {
             what: "Linux guest: not fetched yet".to_owned(),

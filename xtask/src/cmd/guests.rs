@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
-use crate::provision::{self, LinuxKit};
+use crate::provision::{self, Debian, LinuxKit};
 use crate::vm::{self, Overrides, Sources, VmFile};
 use crate::{build, paths};
 
@@ -124,21 +124,28 @@ fn vm_files_in(folder: &Path) -> Vec<PathBuf> {
 /// Gives VM files what they name symbolically, and remembers what was used.
 #[derive(Default)]
 pub struct Provider {
-    linux: RefCell<Option<LinuxKit>>,
+    linux: RefCell<Vec<LinuxKit>>,
 }
 
 impl Provider {
-    /// The Linux guest that was used, if one was.
-    pub fn into_linux(self) -> Option<LinuxKit> {
+    /// The Linux guests that were used.
+    pub fn into_linux(self) -> Vec<LinuxKit> {
         self.linux.into_inner()
     }
 }
 
 impl Sources for Provider {
-    fn linux(&self) -> Result<LinuxKit> {
-        let kit = provision::linux()?;
-        *self.linux.borrow_mut() = Some(kit.clone());
+    fn linux(&self, debian: Debian) -> Result<LinuxKit> {
+        let kit = provision::linux(debian)?;
+        let mut used = self.linux.borrow_mut();
+        if !used.contains(&kit) {
+            used.push(kit.clone());
+        }
         Ok(kit)
+    }
+
+    fn u_boot(&self) -> Result<PathBuf> {
+        provision::u_boot()
     }
 
     fn payload(&self, bin: &str) -> Result<PathBuf> {
@@ -201,7 +208,10 @@ mod tests {
     fn what_is_for_one_vm_is_not_guessed_for_many() {
         struct Nothing;
         impl crate::vm::Sources for Nothing {
-            fn linux(&self) -> anyhow::Result<crate::provision::LinuxKit> {
+            fn linux(&self, _: super::Debian) -> anyhow::Result<super::LinuxKit> {
+                anyhow::bail!("not asked for")
+            }
+            fn u_boot(&self) -> anyhow::Result<std::path::PathBuf> {
                 anyhow::bail!("not asked for")
             }
             fn payload(&self, _: &str) -> anyhow::Result<std::path::PathBuf> {

@@ -180,7 +180,7 @@ pub fn execute(options: &Options, output: Output, input: Input) -> Result<Finish
 struct Prepared {
     qemu: Qemu,
     plan: Plan,
-    linux: Option<LinuxKit>,
+    linux: Vec<LinuxKit>,
 }
 
 fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared> {
@@ -354,7 +354,7 @@ impl Prepared {
             self.qemu,
             names.join(", ")
         ));
-        if let Some(kit) = &self.linux {
+        for kit in &self.linux {
             tell(&format!(
                 "Linux {}, kernel SHA-256 {}",
                 kit.version, kit.sha256
@@ -456,7 +456,7 @@ fn record(options: &Options, prepared: &Prepared, outcome: &Outcome, verdict: &V
         "end": end,
         "seconds": outcome.took.as_secs_f64(),
         "qemu": prepared.qemu.version.to_string(),
-        "linux": prepared.linux.as_ref().map(|kit| json!({
+        "linux": prepared.linux.first().map(|kit| json!({
             "version": kit.version,
             "sha256": kit.sha256,
         })),

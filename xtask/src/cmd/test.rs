@@ -182,7 +182,7 @@ fn run_machines(programs: &[Program], options: &Options) -> Result<Vec<Ran>> {
     }
     // Once, with progress bars, rather than by whichever test comes first.
     provision::qemu()?;
-    provision::linux()?;
+    provision::linux(provision::Debian::Newest)?;
     waiting.reverse();
     let waiting = Mutex::new(waiting);
     let ran = Mutex::new(Vec::new());

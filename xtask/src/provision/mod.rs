@@ -8,10 +8,12 @@ mod apt;
 mod linux;
 mod qemu;
 pub mod target;
+mod u_boot;
 
 pub use apt::Apt;
-pub use linux::{LinuxKit, linux, present as linux_present};
+pub use linux::{Debian, LinuxKit, linux, present as linux_present};
 pub use qemu::{Origin, Qemu, SUITE as QEMU_SUITE, Version, installed, qemu};
+pub use u_boot::u_boot;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -55,6 +57,23 @@ fn remember<T: Serialize>(name: &str, record: &T) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
     write_atomically(&paths::provision().join(name), &text)
+}
+
+/// Fills a folder by `make` and writes down what that says of it. Who looks for
+/// the folder sees nothing or all of it.
+fn install<T: Serialize>(name: &str, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let (fresh, folder) = (place(&format!("{name}.partial")), place(name));
+    for old in [&fresh, &folder] {
+        if old.exists() {
+            std::fs::remove_dir_all(old)
+                .with_context(|| format!("cannot remove {}", paths::shown(old)))?;
+        }
+    }
+    let record = make(&fresh)?;
+    std::fs::rename(&fresh, &folder)
+        .with_context(|| format!("cannot create {}", paths::shown(&folder)))?;
+    remember(&format!("{name}.json"), &record)?;
+    Ok(record)
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -6,6 +6,7 @@ use super::document::Document;
 use super::layout::Fixed;
 use super::reader::Reader;
 use super::text::{Origins, schema_error};
+use crate::provision::Debian;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct VmFile {
 pub enum Guest {
     /// A payload of `tests/guests`.
     Payload(String),
+    /// U-Boot, provisioned.
+    UBoot,
     /// A Linux kernel.
     Linux {
         /// Its image.
@@ -44,8 +47,8 @@ pub enum Guest {
 /// Where a kernel comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// Debian's, provisioned.
-    Debian,
+    /// One of Debian's, provisioned.
+    Debian(Debian),
     /// A file.
     File(PathBuf),
 }
@@ -83,7 +86,7 @@ impl VmFile {
         let guest = reader.guest(&document, &plan)?;
         let disks = reader.disks(&document.devices)?;
         let measured = reader.measured(&document)?;
-        let fixed = reader.fixed(&document.place);
+        let fixed = reader.fixed(&document.place, &guest);
         Ok(Self {
             plan,
             guest,

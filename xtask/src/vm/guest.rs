@@ -4,8 +4,12 @@ use super::CHECKS_WORD;
 use super::document::Document;
 use super::file::{Guest, Initrd, Kernel};
 use super::reader::Reader;
+use crate::provision::Debian;
 use anyhow::{Result, bail};
 use vm_config::{VmKind, VmPlan, map};
+
+/// The word for U-Boot in a VM file.
+const U_BOOT: &str = "u-boot";
 
 impl Reader<'_> {
     pub(super) fn guest(&mut self, document: &Document, plan: &VmPlan) -> Result<Guest> {
@@ -16,6 +20,7 @@ impl Reader<'_> {
                 self.refuse_linux_keys(document)?;
                 Ok(Guest::Payload(payload))
             }
+            (None, Some(kernel)) if kernel == U_BOOT => self.u_boot(document, plan),
             (None, Some(kernel)) => Ok(self.linux(document, plan, &kernel)),
             (Some(_), Some(_)) => Err(self
                 .origins
@@ -27,7 +32,18 @@ impl Reader<'_> {
         }
     }
 
-    /// A payload has none of the things only a kernel takes.
+    /// U-Boot wants the memory of QEMU's virt below itself and knows nothing of
+    /// Realms.
+    fn u_boot(&mut self, document: &Document, plan: &VmPlan) -> Result<Guest> {
+        if plan.kind == VmKind::Realm {
+            let problem = "U-Boot cannot be a Realm; add kind = \"normal\"";
+            return Err(self.origins.error("kernel", problem));
+        }
+        self.refuse_linux_keys(document)?;
+        Ok(Guest::UBoot)
+    }
+
+    /// Only a Linux kernel takes some things.
     fn refuse_linux_keys(&mut self, document: &Document) -> Result<()> {
         for (key, value) in [
             ("initrd", &document.initrd),
@@ -35,7 +51,7 @@ impl Reader<'_> {
             ("append", &document.append),
         ] {
             if self.take(key, value).is_some() {
-                return Err(self.origins.error(key, "a payload has none"));
+                return Err(self.origins.error(key, "only a Linux kernel has one"));
             }
         }
         let options = [
@@ -45,7 +61,7 @@ impl Reader<'_> {
         ];
         match options.iter().find(|(_, given)| *given) {
             Some((option, _)) => bail!(
-                "{option}: {} runs a payload; use it with a VM that runs a kernel, as --guest linux",
+                "{option}: {} runs no Linux kernel; use it with a VM that does, as --guest linux",
                 self.path.display()
             ),
             None => Ok(()),
@@ -58,8 +74,13 @@ impl Reader<'_> {
                 self.origins.note_option("kernel", "--kernel");
                 Kernel::File(path.clone())
             }
-            (None, "debian") => Kernel::Debian,
-            (None, path) => Kernel::File(self.relative(path)),
+            (None, word) => match [Debian::Newest, Debian::V6_1]
+                .into_iter()
+                .find(|debian| debian.word() == word)
+            {
+                Some(debian) => Kernel::Debian(debian),
+                None => Kernel::File(self.relative(word)),
+            },
         };
         let initrd = self.take("initrd", &document.initrd).map(String::as_str);
         let initrd = match (&self.overrides.initrd, initrd) {

@@ -29,7 +29,7 @@ pub use layout::{Layout, memory_layout};
 
 use std::path::{Path, PathBuf};
 
-use crate::provision::LinuxKit;
+use crate::provision::{Debian, LinuxKit};
 
 /// The word on a kernel's command line that makes the built-in initial file
 /// system run its checks and power off.
@@ -66,8 +66,10 @@ impl Overrides {
 
 /// Where a VM file's symbolic files come from.
 pub trait Sources {
-    /// The provisioned Linux guest.
-    fn linux(&self) -> anyhow::Result<LinuxKit>;
+    /// A provisioned Linux guest.
+    fn linux(&self, debian: Debian) -> anyhow::Result<LinuxKit>;
+    /// U-Boot, provisioned.
+    fn u_boot(&self) -> anyhow::Result<PathBuf>;
     /// A payload of `tests/guests`, built and flattened.
     fn payload(&self, bin: &str) -> anyhow::Result<PathBuf>;
 }

@@ -3,6 +3,7 @@
 
 use super::Overrides;
 use super::document::{Document, PlaceTable, RealmTable};
+use super::file::Guest;
 use super::layout::Fixed;
 use super::text::{Origins, parse_size};
 use addr::{Ipa, IpaRange};
@@ -215,14 +216,22 @@ impl Reader<'_> {
         Ok(measured)
     }
 
-    pub(super) fn fixed(&mut self, table: &PlaceTable) -> Fixed {
+    pub(super) fn fixed(&mut self, table: &PlaceTable, guest: &Guest) -> Fixed {
+        // See `Guest::UBoot`: the device tree first, then room for its stack.
+        let (image, dtb) = match guest {
+            Guest::UBoot => (
+                map::RAM_BASE.checked_add(2 * map::BLOCK_SIZE),
+                Some(map::RAM_BASE),
+            ),
+            _ => (None, None),
+        };
         let mut place = |key, value: &Option<Spanned<u64>>| {
             let value = self.take(key, value).copied();
             value.map(Ipa::new)
         };
         Fixed {
-            image: place("place.image", &table.image),
-            dtb: place("place.dtb", &table.dtb),
+            image: place("place.image", &table.image).or(image),
+            dtb: place("place.dtb", &table.dtb).or(dtb),
             initrd: place("place.initrd", &table.initrd),
         }
     }

@@ -5,11 +5,15 @@ use super::fdt::Machine;
 use super::file::{Guest, Initrd, Kernel, VmFile};
 use super::layout::{DTB_ROOM, Layout, Sizes, memory_layout};
 use super::{Sources, initramfs, kernel};
+use crate::provision::Debian;
 use addr::{Ipa, IpaRange};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use vm_config::{Contents, DiskContents, DiskImage, RegionKind, VmSource, map};
+
+/// Bytes U-Boot has more than enough of for its BSS.
+const U_BOOT_BSS: u64 = 1 << 20;
 
 /// A guest's files in memory.
 struct Files {
@@ -27,6 +31,7 @@ impl VmFile {
     pub fn source(&self, sources: &dyn Sources) -> Result<VmSource> {
         let files = match &self.guest {
             Guest::Payload(bin) => self.payload(bin, sources)?,
+            Guest::UBoot => self.u_boot(sources)?,
             Guest::Linux {
                 kernel,
                 initrd,
@@ -129,17 +134,14 @@ impl VmFile {
         sources: &dyn Sources,
     ) -> Result<Files> {
         let image = match kernel {
-            Kernel::Debian => self.read("kernel", &sources.linux()?.kernel)?,
+            Kernel::Debian(debian) => self.read("kernel", &sources.linux(*debian)?.kernel)?,
             Kernel::File(path) => self.read("kernel", path)?,
         };
         let header =
             kernel::header(&image).map_err(|problem| self.origins.error("kernel", problem))?;
         let initrd = match initrd {
             Initrd::None => Vec::new(),
-            Initrd::BuiltIn => {
-                let busybox = self.read("initrd", &sources.linux()?.busybox)?;
-                initramfs::build(&busybox)?
-            }
+            Initrd::BuiltIn => self.built_in(kernel, sources)?,
             Initrd::File(path) => self.read("initrd", path)?,
         };
         Ok(Files {
@@ -149,6 +151,34 @@ impl VmFile {
             image_size: header.image_size,
             initrd,
             cmdline: cmdline.to_owned(),
+        })
+    }
+
+    /// The initial file system of this project, for this kernel. One that is not
+    /// Debian's must have drivers built in.
+    fn built_in(&self, kernel: &Kernel, sources: &dyn Sources) -> Result<Vec<u8>> {
+        let (kit, drivers) = match kernel {
+            Kernel::Debian(debian) => (sources.linux(*debian)?, initramfs::drivers(&self.slots())),
+            Kernel::File(_) => (sources.linux(Debian::Newest)?, Vec::new()),
+        };
+        let busybox = self.read("initrd", &kit.busybox)?;
+        let modules = initramfs::load(&kit.modules, &drivers)?;
+        initramfs::build(&busybox, &modules)
+    }
+
+    /// U-Boot expects its device tree where RAM starts, and itself somewhere
+    /// above the stack it puts 2 MiB behind that.
+    fn u_boot(&self, sources: &dyn Sources) -> Result<Files> {
+        let path = sources.u_boot()?;
+        let image = self.read("kernel", &path)?;
+        Ok(Files {
+            kind: RegionKind::Payload,
+            // With its BSS, which lies right behind it.
+            image_size: image.len() as u64 + U_BOOT_BSS,
+            text_offset: 0,
+            image,
+            initrd: Vec::new(),
+            cmdline: String::new(),
         })
     }
 

@@ -17,6 +17,10 @@ impl Fake {
         fake.write("kernel", &image(0x1_2345, 0x30_0000));
         fake.write("busybox", &program(5000));
         fake.write("payload", &[0x5a; 9000]);
+        fake.write("u-boot", &[0xb0; 9000]);
+        for debian in [Debian::Newest, Debian::V6_1] {
+            fs::create_dir(fake.path(debian.word())).unwrap();
+        }
         fake
     }
 
@@ -46,13 +50,18 @@ impl Fake {
 }
 
 impl Sources for Fake {
-    fn linux(&self) -> anyhow::Result<LinuxKit> {
+    fn linux(&self, debian: Debian) -> anyhow::Result<LinuxKit> {
         Ok(LinuxKit {
+            modules: self.path(debian.word()),
             kernel: self.path("kernel"),
             busybox: self.path("busybox"),
             version: "7.2".to_owned(),
             sha256: String::new(),
         })
+    }
+
+    fn u_boot(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.path("u-boot"))
     }
 
     fn payload(&self, bin: &str) -> anyhow::Result<PathBuf> {
@@ -198,7 +207,7 @@ fn cmdline(text: &str, overrides: &Overrides) -> String {
     let file = VmFile::parse(Path::new("a.toml"), text, overrides);
     match file.unwrap().guest() {
         Guest::Linux { cmdline, .. } => cmdline.clone(),
-        Guest::Payload(_) => panic!("a kernel runs"),
+        _ => panic!("a kernel runs"),
     }
 }
 
@@ -214,6 +223,43 @@ fn words_are_appended_to_the_usual_command_line_and_none_is_said_twice() {
     };
     assert_eq!(cmdline(&text, &headless), expected);
     assert_eq!(cmdline(LINUX, &headless), format!("{usual} {CHECKS_WORD}"));
+}
+
+#[test]
+fn a_word_for_a_kernel_is_one_of_debian_s_or_a_file() {
+    let kernel = |word: &str| {
+        let text = format!("kernel = \"{word}\"\nmemory = \"64M\"\n");
+        let file = VmFile::parse(Path::new("a.toml"), &text, &Overrides::default());
+        match file.unwrap().guest() {
+            Guest::Linux { kernel, .. } => kernel.clone(),
+            _ => panic!("a kernel runs"),
+        }
+    };
+    assert_eq!(kernel("debian"), Kernel::Debian(Debian::Newest));
+    assert_eq!(kernel("debian-6.1"), Kernel::Debian(Debian::V6_1));
+    assert_eq!(kernel("Image"), Kernel::File("Image".into()));
+}
+
+#[test]
+fn u_boot_lies_above_its_device_tree_at_the_start_of_ram() {
+    let text = "kind = \"normal\"\nkernel = \"u-boot\"\nmemory = \"64M\"\n";
+    let (vms, bundle) = Fake::new().bundle(text, &Overrides::default()).unwrap();
+    let vm = &vms[0];
+    assert_eq!((vm.entry.raw(), vm.x0), (0x4040_0000, 0x4000_0000));
+    let places: Vec<_> = vm
+        .regions
+        .iter()
+        .map(|r| (r.kind, r.range.base().raw()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (RegionKind::Dtb, 0x4000_0000),
+            (RegionKind::Payload, 0x4040_0000)
+        ]
+    );
+    let start = vm.regions[1].offset as usize;
+    assert_eq!(bundle[start..start + 9000], [0xb0; 9000]);
 }
 
 #[test]

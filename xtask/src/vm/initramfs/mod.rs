@@ -1,4 +1,5 @@
-//! The built-in initial file system: busybox and an `/init`.
+//! The built-in initial file system: busybox, an `/init`, and the kernel modules
+//! that the guest's devices need.
 //!
 //! It is an archive in cpio's `newc` format, not compressed, since unpacking
 //! costs a guest more than reading. All times are zero and inode numbers count
@@ -8,12 +9,16 @@ use anyhow::{Context, Result, ensure};
 use cpio::newc::{Builder, ModeFileType, trailer};
 use std::io::Write;
 
+mod modules;
+
+pub use modules::{Module, drivers, load};
+
 /// What runs first: see the script.
 const INIT: &str = include_str!("init.sh");
-
-/// What busybox's init starts when there is a person at the console. The `-`
-/// makes the console the controlling terminal.
-const INITTAB: &str = "ttyAMA0::once:-/bin/console\n";
+/// Its checks.
+const CHECKS: &str = include_str!("checks.sh");
+/// Its dealings with devices.
+const DEVICES: &str = include_str!("devices.sh");
 
 /// A shell, and the end of the run when it ends.
 const CONSOLE: &str = "#!/bin/busybox sh
@@ -34,13 +39,23 @@ enum Entry<'a> {
     Device(u32, u32),
 }
 
-/// The archive around `busybox`, a statically linked arm64 program.
-pub fn build(busybox: &[u8]) -> Result<Vec<u8>> {
+/// The archive around `busybox`, a statically linked arm64 program, with kernel
+/// modules that are loaded in their order.
+pub fn build(busybox: &[u8], modules: &[Module]) -> Result<Vec<u8>> {
     check_program(busybox)?;
-    let entries = [
+    let names: String = modules
+        .iter()
+        .map(|module| format!("{}\n", module.name))
+        .collect();
+    let paths: Vec<_> = modules
+        .iter()
+        .map(|module| format!("lib/modules/{}.ko", module.name))
+        .collect();
+    let mut entries = vec![
         ("bin", Entry::Directory),
         ("dev", Entry::Directory),
         ("etc", Entry::Directory),
+        ("lib", Entry::Directory),
         ("mnt", Entry::Directory),
         ("proc", Entry::Directory),
         ("root", Entry::Directory),
@@ -51,9 +66,18 @@ pub fn build(busybox: &[u8]) -> Result<Vec<u8>> {
         ("bin/busybox", Entry::File(busybox)),
         ("bin/sh", Entry::Link("busybox")),
         ("bin/console", Entry::File(CONSOLE.as_bytes())),
-        ("etc/inittab", Entry::File(INITTAB.as_bytes())),
         ("init", Entry::File(INIT.as_bytes())),
+        ("lib/checks.sh", Entry::File(CHECKS.as_bytes())),
+        ("lib/devices.sh", Entry::File(DEVICES.as_bytes())),
     ];
+    if !modules.is_empty() {
+        entries.push(("etc/modules", Entry::File(names.as_bytes())));
+        entries.push(("lib/modules", Entry::Directory));
+    }
+    let files = modules
+        .iter()
+        .map(|module| Entry::File(module.bytes.as_slice()));
+    entries.extend(paths.iter().map(String::as_str).zip(files));
     let mut archive = Vec::new();
     for (number, (name, entry)) in (1..).zip(&entries) {
         add(&mut archive, number, name, entry).with_context(|| format!("packing /{name}"))?;
@@ -105,3 +129,6 @@ fn check_program(busybox: &[u8]) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
