@@ -2,6 +2,16 @@
 
 use rmi::status::Status;
 use rmi::v1_0::Command;
+use rmi::v2_0;
+
+/// Which RMI is spoken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dialect {
+    /// RMI 1.0.
+    V1_0,
+    /// RMI 2.0.
+    V2_0,
+}
 
 /// A granule of the pool, by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +47,8 @@ pub const SOURCE: Slot = Slot(35);
 pub const HOST: Slot = Slot(36);
 /// Another one.
 pub const HOST2: Slot = Slot(37);
+/// Non-secure: lists of memory (RMI 2.0).
+pub const LIST: Slot = Slot(38);
 
 /// IPA width of the fixture's Realm.
 pub const S2SZ: u64 = 33;
@@ -58,8 +70,21 @@ pub enum Arg {
     Raw(u64),
     /// The address of a granule of the pool.
     Granule(Slot),
-    /// An address some bytes behind it.
+    /// An address some bytes behind it. With a multiple of four instead of bytes,
+    /// a descriptor of so many delegated granules.
     At(Slot, u64),
+    /// The handle of the last operation that has begun.
+    Handle,
+}
+
+/// A descriptor of delegated granules from a slot on.
+pub const fn delegated(slot: Slot, granules: u64) -> Arg {
+    Arg::At(slot, granules << 2)
+}
+
+/// A descriptor of granules that are the host's.
+pub const fn undelegated(slot: Slot, granules: u64) -> Arg {
+    Arg::At(slot, granules << 2 | 1 << 63)
 }
 
 /// What the fixture's REC does once it is entered.
@@ -104,6 +129,13 @@ pub enum Step {
     /// A command, its arguments, its status, and some of its outputs by
     /// register.
     Call(Command, &'static [Arg], Status, &'static [(usize, Arg)]),
+    /// The same in RMI 2.0.
+    Call2(
+        v2_0::Command,
+        &'static [Arg],
+        v2_0::Status,
+        &'static [(usize, Arg)],
+    ),
     /// A call by function identifier.
     Fid(u32, &'static [Arg], Status),
     /// The host writes a doubleword into a granule.

@@ -9,7 +9,7 @@ use core::mem::offset_of;
 use rmi::v1_0::{Command, MAX_AUX, RealmParams, RecParams};
 
 /// Start tables of the fixture's Realm.
-const TABLES: u8 = 8;
+pub(crate) const TABLES: u8 = 8;
 
 /// Where [`Program::HostCall`] has its structure, in the page of its code.
 pub const HOST_CALL_OFFSET: u64 = 0x800;
@@ -65,7 +65,7 @@ fn ok(bench: &impl Bench, command: Command, args: &[Arg]) -> Result<[u64; 8], Fo
     let address = match args.first() {
         Some(Arg::Raw(raw)) => *raw,
         Some(Arg::Granule(slot) | Arg::At(slot, _)) => slot_address(bench, *slot),
-        None => 0,
+        Some(Arg::Handle) | None => 0,
     };
     Err(Found::Granule {
         call: command.name(),
@@ -84,7 +84,7 @@ fn fill(bench: &mut impl Bench, slot: Slot, words: &[(usize, u64)]) {
     }
 }
 
-fn fill_params(bench: &mut impl Bench, program: Program, aux: u64) {
+pub(crate) fn fill_params(bench: &mut impl Bench, program: Program, aux: u64) {
     let start = slot_address(bench, START);
     fill(
         bench,

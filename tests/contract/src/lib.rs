@@ -15,5 +15,6 @@ pub mod case;
 pub mod cases;
 pub mod crowd;
 pub mod fixture;
+pub mod fixture2;
 #[cfg(feature = "model")]
 pub mod model;

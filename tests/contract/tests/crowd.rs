@@ -2,7 +2,8 @@
 
 use addr::PhysAddr;
 use conduit::{Conduit, Regs};
-use contract::crowd::{Dialect, Hall, SCENARIOS, Seat, Worker, Wrong};
+use contract::case::Dialect;
+use contract::crowd::{Hall, SCENARIOS, Seat, Worker, Wrong};
 use contract::model::{Model, ModelConduit};
 use rmi::v2_0::Command;
 use rmm_core::Behaviour;

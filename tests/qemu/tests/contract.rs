@@ -1,4 +1,4 @@
-//! The table of RMI cases and the scenarios of many CPUs against the R-EL2 image,
+//! The tables of RMI cases and the scenarios of many CPUs against the R-EL2 image,
 //! from EL2 payloads that are booted in the hypervisor's place.
 
 use std::time::Duration;
@@ -28,9 +28,10 @@ fn expect_all_passed(log: &str, least: usize) {
     assert_eq!(passed, planned, "{complaints:#?}\n{log}");
 }
 
-#[test]
-fn every_case_of_the_contract_holds_on_the_r_el2_image() {
-    expect_all_passed(&serial_log(build::CONTRACT, Dialect::V1_0, 1), 50);
+fn every_case_of_the_contract_holds_on_the_r_el2_image(dialect: Dialect) {
+    let log = serial_log(build::CONTRACT, dialect, 1);
+    assert!(log.contains(&format!("# {dialect:?}")), "{log}");
+    expect_all_passed(&log, 50);
 }
 
 fn gather(dialect: Dialect, cpus: u32) {
@@ -54,6 +55,7 @@ fn eight_cpus_call_the_rmm_at_once(dialect: Dialect) {
 }
 
 in_both_dialects! {
+    every_case_of_the_contract_holds_on_the_r_el2_image
     two_cpus_call_the_rmm_at_once
     four_cpus_call_the_rmm_at_once
     eight_cpus_call_the_rmm_at_once

@@ -8,17 +8,16 @@
 
 use conduit::{Conduit, Regs};
 use contract::bench::POOL_GRANULES;
-use contract::crowd::{Dialect, Hall, PAGES, SCENARIOS, Seat, Worker, Wrong};
+use contract::case::Dialect;
+use contract::crowd::{Hall, PAGES, SCENARIOS, Seat, Worker, Wrong};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use entry::{BootInfo, MAX_CPUS};
 use payload::cpus::{self, Cpus};
 use payload::machine::{self, Smc};
 use payload::pool::POOL;
-use payload::println;
+use payload::{println, rmm};
 use platform::Platform;
-use rmi::v1_0::Command as Old;
-use rmi::v2_0::Command as New;
 
 /// RAM behind the image that nobody uses: mapped by nobody but the RMM.
 const GRANULES: u64 = 0x7000_0000;
@@ -86,7 +85,7 @@ fn main(boot: &BootInfo) -> ! {
         Ok(platform) => Cpus::of(&platform),
         Err(why) => panic!("{why}"),
     };
-    IS_SECOND.store(agree() == Dialect::V2_0, Ordering::Release);
+    IS_SECOND.store(rmm::agree() == Dialect::V2_0, Ordering::Release);
     println!("# {} CPUs, {:?}", cpus.count(), dialect());
     println!("1..{}", SCENARIOS.len() + 2);
     HALL.admit(cpus.count() as u64);
@@ -118,18 +117,6 @@ fn secondary(cpu: usize) -> ! {
     loop {
         spin_loop();
     }
-}
-
-/// Finds out which RMI is spoken, and activates an RMM of 2.0.
-fn agree() -> Dialect {
-    let version = |raw| Smc.call(Regs::call(Old::Version.fid(), &[raw])).0[0];
-    if version(0x2_0000) != 0 {
-        assert!(version(0x1_0000) == 0, "the RMM serves neither RMI");
-        return Dialect::V1_0;
-    }
-    let Regs([x0, ..]) = Smc.call(Regs::call(New::RmmActivate.fid(), &[]));
-    assert!(x0 == 0, "RMM_ACTIVATE: {x0:#x}");
-    Dialect::V2_0
 }
 
 fn dialect() -> Dialect {

@@ -8,6 +8,7 @@ pub mod console;
 pub mod cpus;
 pub mod machine;
 pub mod pool;
+pub mod rmm;
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {

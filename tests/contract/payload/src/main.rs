@@ -14,12 +14,7 @@ use contract::cases;
 use entry::BootInfo;
 use payload::machine::{self, Smc};
 use payload::pool::POOL;
-use payload::println;
-use rmi::status::Status;
-use rmi::v1_0::Command;
-
-/// RMI 1.0 as `RMI_VERSION` takes it.
-const VERSION_1_0: u64 = 0x1_0000;
+use payload::{println, rmm};
 
 payload::entry!(main, secondary);
 
@@ -31,17 +26,13 @@ fn secondary(_cpu: usize) -> ! {
 fn main(boot: &BootInfo) -> ! {
     machine::open_console(boot);
     println!("KTAP version 1");
-    println!("1..{}", cases::all().count());
-    let reply = Smc.call(Regs::call(Command::Version.fid(), &[VERSION_1_0]));
-    let [status, lower, higher, ..] = reply.0;
-    println!(
-        "# RMI_VERSION: {}, {lower:#x} to {higher:#x}",
-        Status::from_raw(status)
-    );
+    let dialect = rmm::agree();
+    println!("1..{}", cases::all(dialect).count());
+    println!("# {dialect:?}");
     let mut place = Place;
     let mut failed = 0;
-    for (case, number) in cases::all().zip(1..) {
-        match bench::run(&mut place, case) {
+    for (case, number) in cases::all(dialect).zip(1..) {
+        match bench::run(&mut place, case, dialect) {
             Ok(()) => println!("ok {number} {}", case.name),
             Err(failure) => {
                 failed += 1;

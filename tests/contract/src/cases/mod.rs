@@ -5,11 +5,12 @@ mod memory;
 mod realm;
 mod rec;
 mod rtt;
+mod second;
 
-use crate::case::{Arg, RmiCase, Slot};
+use crate::case::{Arg, Dialect, RmiCase, Slot};
 use rmi::status::Status;
 
-/// Every case, family by family.
+/// Every case of RMI 1.0, family by family.
 pub const ALL: [&[RmiCase]; 5] = [
     granule::CASES,
     realm::CASES,
@@ -18,9 +19,16 @@ pub const ALL: [&[RmiCase]; 5] = [
     rec::CASES,
 ];
 
-/// Every case.
-pub fn all() -> impl Iterator<Item = &'static RmiCase> {
-    ALL.into_iter().flatten()
+/// Every case of RMI 2.0, family by family.
+pub const ALL_2: [&[RmiCase]; 4] = second::ALL;
+
+/// Every case of a dialect.
+pub fn all(dialect: Dialect) -> impl Iterator<Item = &'static RmiCase> {
+    let families: &[&[RmiCase]] = match dialect {
+        Dialect::V1_0 => &ALL,
+        Dialect::V2_0 => &ALL_2,
+    };
+    families.iter().copied().flatten()
 }
 
 const OK: Status = Status::Success;

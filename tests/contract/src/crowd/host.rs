@@ -1,20 +1,12 @@
 //! The calls of a host that speaks either dialect: only those that scenarios need.
 
 use super::{Seat, Wrong, expect};
+use crate::case::Dialect;
 use addr::{GRANULE_SIZE, GranuleAddr};
 use conduit::Regs;
 use rmi::v1_0::Command as Old;
 use rmi::v2_0::range::{BlockSize, MemState, RangeDesc, StateField};
 use rmi::v2_0::{Command as New, MemRequest, Status};
-
-/// Which RMI is spoken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Dialect {
-    /// RMI 1.0.
-    V1_0,
-    /// RMI 2.0.
-    V2_0,
-}
 
 /// A descriptor instead of a list.
 pub(super) const SINGLE: u64 = 1;

@@ -13,9 +13,9 @@ mod realms;
 mod tables;
 
 pub use hall::{Broken, Hall};
-pub use host::Dialect;
 pub use realm::{COUNTER_CODE, PRIVATE};
 
+use crate::case::Dialect;
 use conduit::Conduit;
 use core::fmt;
 use host::Host;

@@ -2,8 +2,9 @@
 //!
 //! Each call checks its own answer, so that a scenario reads as what it does.
 
-use super::host::{Dialect, Host, SINGLE};
+use super::host::{Host, SINGLE};
 use super::{Wrong, expect};
+use crate::case::Dialect;
 use addr::GRANULE_SIZE;
 use core::mem::offset_of;
 use rmi::v1_0::{
