@@ -71,6 +71,7 @@ fn fill(summary: &mut Summary, machine: &Machine) {
         outstanding: counts.outstanding,
         realm_pas_at_off: rmm::realm_pas_count(),
     });
+    summary.memory(machine.before, machine.ram.usage());
 }
 
 /// Adds the calls made for a VM.

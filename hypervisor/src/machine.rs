@@ -7,7 +7,7 @@ use ::stage2::Vmids;
 use entry::BootInfo;
 use realm::plan::Bundle;
 use report::args::Args;
-use report::summary::Outcome;
+use report::summary::{Memory, Outcome};
 use sched::{Home, Kicks, Leave, Sched, Slot, Stopped, TaskId};
 use spin::Once;
 use vm_config::{Plan, VmPlan, map};
@@ -50,6 +50,8 @@ pub struct Machine {
     pub sched: Mutex<Sched<'static>, { rank::SCHED }>,
     /// The VMs of the plan.
     pub vms: Vec<Place>,
+    /// What memory was in use before the first VM was built.
+    pub before: Memory,
     /// VMs that are not over yet.
     live: AtomicUsize,
     deadline: AtomicU64,
@@ -119,13 +121,15 @@ impl Machine {
             bench.memory(boot.image.whole().size() + ram.in_use());
         }
         let ticks = |seconds: u64| seconds.saturating_mul(timer::frequency());
+        let ram = SharedRam::new(ram);
         Some(Self {
+            before: ram.usage(),
             live: vms.iter().filter_map(Place::vm).count().into(),
             deadline: args.deadline.map_or(NEVER, ticks).into(),
             boot,
             args,
             rmm,
-            ram: SharedRam::new(ram),
+            ram,
             bench,
             sched: Mutex::new(sched),
             vms,

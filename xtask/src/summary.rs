@@ -111,6 +111,19 @@ pub struct Granules {
     pub realm_pas_at_off: Option<u64>,
 }
 
+/// Bytes that the hypervisor has in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Memory {
+    /// RAM, before the first VM was built.
+    pub ram_before: u64,
+    /// RAM, after the last was taken down.
+    pub ram_after: u64,
+    /// The heap's, before.
+    pub heap_before: u64,
+    /// The heap's, after.
+    pub heap_after: u64,
+}
+
 /// The verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Summary {
@@ -132,6 +145,9 @@ pub struct Summary {
     pub vms: Vec<Vm>,
     /// The granules.
     pub granules: Granules,
+    /// Memory in use before and after all VMs.
+    #[serde(default)]
+    pub memory: Option<Memory>,
     /// Figures of `xtask bench`.
     #[serde(default)]
     pub bench: Option<Value>,

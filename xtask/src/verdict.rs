@@ -140,6 +140,15 @@ fn faults(summary: &Summary, asked: Asked) -> Vec<String> {
         }
         None => {}
     }
+    if let Some(memory) = summary.memory
+        && memory.ram_after != memory.ram_before
+    {
+        faults.push(format!(
+            "{} bytes of RAM were in use before the first VM, and {} after the last: \
+             the hypervisor lost or freed memory it should not have",
+            memory.ram_before, memory.ram_after
+        ));
+    }
     faults
 }
 

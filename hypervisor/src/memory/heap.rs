@@ -37,6 +37,11 @@ unsafe impl GlobalAlloc for Lists {
     }
 }
 
+/// Bytes in use.
+pub fn in_use() -> u64 {
+    HEAP.0.lock().stats_alloc_actual() as u64
+}
+
 /// Gives the heap its memory.
 ///
 /// # Safety

@@ -11,6 +11,7 @@ use buddy_system_allocator::FrameAllocator;
 use heapless::Vec;
 use platform::MAX_USABLE;
 use realm::{Granules, Memory, Undelegated};
+use report::summary::Memory as Usage;
 use zerocopy::FromBytes;
 
 use super::{heap, phys};
@@ -235,6 +236,14 @@ impl SharedRam {
     pub fn new(ram: Ram) -> Self {
         *RAM.lock() = Some(ram);
         Self(())
+    }
+
+    /// What is in use.
+    pub fn usage(self) -> Usage {
+        Usage {
+            ram: self.with(|ram| ram.in_use()).unwrap_or_default(),
+            heap: heap::in_use(),
+        }
     }
 
     /// Acts on the free frames, which no other CPU does meanwhile.

@@ -12,7 +12,7 @@ use crate::json::{Hex, Text};
 use crate::tally::Tally;
 
 /// Bytes of JSON there is room for.
-pub const CAPACITY: usize = 16 << 10;
+pub const CAPACITY: usize = 128 << 10;
 
 /// What became of a VM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +72,15 @@ pub struct Granules {
     pub outstanding: u64,
     /// What the monitor counts in its tables, if it can.
     pub realm_pas_at_off: Option<u64>,
+}
+
+/// Memory of the hypervisor that is in use, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Memory {
+    /// RAM that is not free.
+    pub ram: u64,
+    /// Of the heap.
+    pub heap: u64,
 }
 
 /// What the summary says of one VM.
@@ -228,6 +237,15 @@ impl Summary {
             Some(count) => self.put(format_args!("{count}}}")),
             None => self.put(format_args!("null}}")),
         }
+    }
+
+    /// What memory was in use before the first VM was built and after the last was
+    /// taken down.
+    pub fn memory(&mut self, before: Memory, after: Memory) {
+        self.put(format_args!(
+            r#","memory":{{"ram_before":{},"ram_after":{},"heap_before":{},"heap_after":{}}}"#,
+            before.ram, after.ram, before.heap, after.heap
+        ));
     }
 
     /// A number of the benches; call between [`Self::bench_begin`] and

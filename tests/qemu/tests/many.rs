@@ -1,0 +1,205 @@
+//! Several CPUs, several VMs, several lives.
+
+use qemu_tests::{Dialect, Machine, Run};
+use std::path::Path;
+use tempfile::TempDir;
+use xtask::exit::Exit;
+
+qemu_tests::in_both_dialects! {
+    eight_cpus_come_up
+    vms_of_both_kinds_run_side_by_side
+    a_vm_that_is_killed_leaves_the_others_alone
+    twenty_lives_leave_nothing_behind
+    linux_has_four_vcpus_as_a_realm_and_as_a_plain_vm_at_once
+}
+
+/// VM files that a test needs and nobody else.
+struct Files(TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path: &Path = &self.0.path().join(name);
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+/// What the hypervisor has in use after all VMs is what it had before.
+fn expect_no_memory_lost(machine: &Machine) {
+    let memory = machine.field("/memory");
+    if memory["ram_before"] != memory["ram_after"] {
+        machine.fail(&format!("memory {memory}"));
+    }
+}
+
+fn eight_cpus_come_up(dialect: Dialect) {
+    Run::guest("hello")
+        .rmi(dialect)
+        .cpus(8)
+        .go()
+        .expect_exit(Exit::Good)
+        .expect("8 CPUs are up")
+        .expect_no_granule_lost();
+}
+
+#[test]
+fn one_cpu_does() {
+    Run::guest("hello")
+        .cpus(1)
+        .go()
+        .expect_exit(Exit::Good)
+        .expect("1 CPUs are up");
+}
+
+fn vms_of_both_kinds_run_side_by_side(dialect: Dialect) {
+    let machine = Run::guest("hello")
+        .vm("hello-vm")
+        .vm("hostile")
+        .vm("hostile-vm")
+        .rmi(dialect)
+        .timeout(120)
+        .go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_no_granule_lost()
+        .expect_not("FAIL");
+    for name in ["hello", "hello-vm", "hostile", "hostile-vm"] {
+        machine.expect_outcome_of(name, "off");
+    }
+    expect_no_memory_lost(&machine);
+}
+
+/// On one CPU, so that they have to take turns: one spins, one waits for ever, one
+/// ends by itself in the meantime.
+fn a_vm_that_is_killed_leaves_the_others_alone(dialect: Dialect) {
+    let files = Files::new(&[(
+        "spin-vm.toml",
+        "kind = \"normal\"\npayload = \"spin_realm\"\nmemory = \"16M\"\n",
+    )]);
+    let machine = Run::guest("spin")
+        .vm(&files.path("spin-vm.toml"))
+        .vm("sleep")
+        .vm("hello")
+        .rmi(dialect)
+        .cpus(1)
+        .timeout(25)
+        .go();
+    machine
+        .expect_exit(Exit::Failed)
+        .expect_outcome_of("spin", "killed")
+        .expect_outcome_of("spin-vm", "killed")
+        .expect_outcome_of("sleep", "killed")
+        .expect_outcome_of("hello", "off")
+        .expect_no_granule_lost();
+    expect_no_memory_lost(&machine);
+}
+
+fn lives(dialect: Dialect, restarts: usize) {
+    let text = format!("payload = \"reset_realm\"\nmemory = \"16M\"\nrestarts = {restarts}\n");
+    let plain = format!("kind = \"normal\"\n{text}");
+    let files = Files::new(&[("realm.toml", &text), ("plain.toml", &plain)]);
+    let machine = Run::guest(&files.path("realm.toml"))
+        .vm(&files.path("plain.toml"))
+        .rmi(dialect)
+        .timeout(60 + 4 * restarts as u64)
+        .go();
+    machine
+        .expect_outcome_of("realm", "reset")
+        .expect_outcome_of("plain", "reset")
+        .expect_no_granule_lost();
+    let begun = machine.log().matches("asking for a reset").count();
+    assert_eq!(begun, 2 * (restarts + 1), "lives of both");
+    expect_no_memory_lost(&machine);
+}
+
+fn twenty_lives_leave_nothing_behind(dialect: Dialect) {
+    lives(dialect, 19);
+}
+
+#[test]
+#[ignore = "long"]
+fn a_hundred_lives_leave_nothing_behind() {
+    lives(Dialect::V1_0, 99);
+    lives(Dialect::V2_0, 99);
+}
+
+#[test]
+fn a_vm_for_a_cpu_that_is_not_there_is_refused_and_the_others_run() {
+    let files = Files::new(&[(
+        "pinned.toml",
+        "payload = \"hello_realm\"\nmemory = \"16M\"\ncpus = [6]\n",
+    )]);
+    let machine = Run::guest(&files.path("pinned.toml"))
+        .vm("hello")
+        .cpus(2)
+        .go();
+    machine
+        .expect_exit(Exit::Failed)
+        .expect("pinned cannot run: its file names CPU 6, and the machine has 2")
+        .expect_outcome_of("pinned", "crashed")
+        .expect_outcome_of("hello", "off")
+        .expect_no_granule_lost();
+}
+
+#[test]
+fn a_vm_that_does_not_fit_is_refused_and_the_others_run() {
+    let files = Files::new(&[(
+        "large.toml",
+        "payload = \"hello_realm\"\nmemory = \"4G\"\n[realm]\nipa_bits = 34\n",
+    )]);
+    let machine = Run::guest(&files.path("large.toml")).vm("hello").go();
+    machine
+        .expect_exit(Exit::Failed)
+        .expect("large cannot run: it has 4096 MiB of memory, and")
+        .expect_outcome_of("large", "crashed")
+        .expect_outcome_of("hello", "off")
+        .expect_no_granule_lost();
+}
+
+#[test]
+fn a_realm_has_a_cpu_to_itself() {
+    let files = Files::new(&[
+        (
+            "own.toml",
+            "payload = \"hello_realm\"\nmemory = \"16M\"\ncpus = [1]\n",
+        ),
+        (
+            "own-vm.toml",
+            "kind = \"normal\"\npayload = \"hello_vm\"\nmemory = \"16M\"\ncpus = [2]\n",
+        ),
+    ]);
+    let machine = Run::guest(&files.path("own.toml"))
+        .vm(&files.path("own-vm.toml"))
+        .vm("hello")
+        .cpus(3)
+        .go();
+    machine.expect_exit(Exit::Good).expect_no_granule_lost();
+    for name in ["own", "own-vm", "hello"] {
+        machine.expect_outcome_of(name, "off");
+    }
+}
+
+fn linux_has_four_vcpus_as_a_realm_and_as_a_plain_vm_at_once(dialect: Dialect) {
+    let machine = Run::guest("linux4")
+        .vm("linux4-normal")
+        .rmi(dialect)
+        .timeout(290)
+        .go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome_of("linux4", "off")
+        .expect_outcome_of("linux4-normal", "off")
+        .expect("SUZERAIN-GUEST: rsi: not a Realm")
+        .expect("RME: Using RSI version 1.0")
+        .expect_no_granule_lost();
+    let passed = machine.log().matches("all checks passed").count();
+    assert_eq!(passed, 2, "checks of both");
+    expect_no_memory_lost(&machine);
+}
