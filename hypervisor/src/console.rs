@@ -3,72 +3,42 @@
 //! Guests' output is gathered by line before it gets here, so that the lock is
 //! taken once per line. The column is tracked so that a log line or the summary
 //! never starts in the middle of a guest's.
-#![expect(unsafe_code, reason = "device memory of the UART")]
+#![expect(unsafe_code, reason = "the UART is taken, and its lock broken")]
 
 use core::fmt::{self, Write};
-use core::ptr::NonNull;
 
-use addr::PhysAddr;
-use arm_pl011_uart::{Interrupts, PL011Registers, Uart};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use platform::UartKind;
-use safe_mmio::UniqueMmioPointer;
 
 use crate::arch::timer;
 use crate::sync::{Mutex, rank};
+use crate::uart::Line;
 
 /// Looks at the UART's state before a byte is given up: seconds at any speed a
 /// console has.
 const PATIENCE: u32 = 10_000_000;
 
 struct Console {
-    uart: Uart<'static>,
+    uart: Line,
     at_line_start: bool,
 }
 
 static CONSOLE: Mutex<Option<Console>, { rank::UART }> = Mutex::new(None);
 
 /// Takes the UART that the platform describes, mapped as a device, and starts
-/// the log. Returns false for a UART this build has no driver for.
+/// the log. Returns false if it cannot be where the platform says.
 pub fn open(uart: &platform::Uart) -> bool {
-    if uart.kind != UartKind::Pl011 {
-        return false;
-    }
-    let Some(registers) = NonNull::new(uart.registers.base().raw() as *mut PL011Registers) else {
+    // SAFETY: (1) the caller has mapped it for good, (2) and calls this once.
+    let Some(uart) = (unsafe { Line::take(uart) }) else {
         return false;
     };
-    enable(uart.registers.base());
-    // SAFETY: the platform says that a PL011 is there; `open` is called once, so
-    // the pointer is unique.
-    let uart = Uart::new(unsafe { UniqueMmioPointer::new(registers) });
     *CONSOLE.lock() = Some(Console {
         uart,
         at_line_start: true,
     });
-    // Firmware has set line and speed. A second logger is refused, and there is
-    // none.
+    // A second logger is refused, and there is none.
     let _ = log::set_logger(&Logger);
     log::set_max_level(LevelFilter::Info);
     true
-}
-
-/// Turns a PL011 on that nobody has turned on. Line format and speed are the
-/// boot loader's: the tree does not say what its clock makes of the divisors.
-fn enable(base: PhysAddr) {
-    const UARTLCR_H: u64 = 0x2c;
-    const UARTCR: u64 = 0x30;
-    const EIGHT_BITS_AND_FIFOS: u32 = 3 << 5 | 1 << 4;
-    const ENABLED: u32 = 1 << 9 | 1 << 8 | 1;
-    let control = (base.raw() + UARTCR) as *mut u32;
-    let line_control = (base.raw() + UARTLCR_H) as *mut u32;
-    // SAFETY: a register of the PL011 that the platform describes.
-    let value = unsafe { control.read_volatile() };
-    if value & 1 == 0 {
-        // SAFETY: as above; the UART is off, as its manual wants for this.
-        unsafe { line_control.write_volatile(EIGHT_BITS_AND_FIFOS) };
-        // SAFETY: as above.
-        unsafe { control.write_volatile(value | ENABLED) };
-    }
 }
 
 /// Breaks the lock: this CPU is about to stop and has something to say.
@@ -117,23 +87,14 @@ pub fn line(arguments: fmt::Arguments<'_>) {
 /// Whether the UART raises its interrupt when a byte comes in.
 pub fn set_input_interrupt(enabled: bool) {
     if let Some(console) = CONSOLE.lock().as_mut() {
-        console.uart.set_interrupt_masks(match enabled {
-            true => Interrupts::RXI | Interrupts::RTI,
-            false => Interrupts::empty(),
-        });
+        console.uart.set_input_interrupt(enabled);
     }
 }
 
 /// The next byte that came in.
 pub fn read() -> Option<u8> {
     let mut console = CONSOLE.lock();
-    let console = console.as_mut()?;
-    // A byte with a line error is dropped.
-    let byte = console.uart.read_word().ok().flatten();
-    console
-        .uart
-        .clear_interrupts(Interrupts::RXI | Interrupts::RTI);
-    byte
+    console.as_mut()?.uart.receive()
 }
 
 impl Console {
@@ -154,8 +115,8 @@ impl Console {
 
     fn put(&mut self, byte: u8) {
         for _ in 0..PATIENCE {
-            if !self.uart.is_tx_fifo_full() {
-                self.uart.write_word(byte);
+            if self.uart.has_room() {
+                self.uart.send(byte);
                 return;
             }
             core::hint::spin_loop();

@@ -28,6 +28,7 @@ mod rmm;
 mod selftest;
 mod startup;
 mod sync;
+mod uart;
 mod vm;
 
 use entry::BootInfo;

@@ -39,6 +39,7 @@ mod cpu;
 mod error;
 mod interrupt;
 mod memory;
+pub mod ns16550;
 mod survey;
 mod tree;
 mod uart;

@@ -1,6 +1,7 @@
 //! The console.
 
 use crate::error::PlatformError;
+use crate::ns16550;
 use crate::tree::{GicBinding, Located, Tree};
 use addr::PhysRange;
 use dtoolkit::{Node, Property};
@@ -44,14 +45,15 @@ pub(crate) fn read(node: &Located<'_>, binding: Option<GicBinding>) -> Result<Ua
         Some(binding) => node.intid(binding, 0)?,
         None => None,
     };
+    let registers = node.reg(0)?;
     Ok(Uart {
-        kind: read_kind(node)?,
-        registers: node.reg(0)?,
+        kind: read_kind(node, registers)?,
+        registers,
         intid,
     })
 }
 
-fn read_kind(node: &Located<'_>) -> Result<UartKind, PlatformError> {
+fn read_kind(node: &Located<'_>, registers: PhysRange) -> Result<UartKind, PlatformError> {
     if node.is_compatible(&PL011) {
         return Ok(UartKind::Pl011);
     }
@@ -62,6 +64,15 @@ fn read_kind(node: &Located<'_>) -> Result<UartKind, PlatformError> {
     }
     if !matches!(io_width, 1 | 2 | 4) {
         return Err(node.bad("reg-io-width", "is not 1, 2 or 4"));
+    }
+    if io_width > 1 << reg_shift {
+        return Err(node.bad("reg-io-width", "exceeds the distance between registers"));
+    }
+    if registers.size() < ns16550::REGISTERS << reg_shift {
+        return Err(node.bad("reg", "is too small for the registers"));
+    }
+    if !registers.base().raw().is_multiple_of(u64::from(io_width)) {
+        return Err(node.bad("reg", "is not aligned to its reg-io-width"));
     }
     Ok(UartKind::Ns16550 {
         reg_shift,

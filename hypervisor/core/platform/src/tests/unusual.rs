@@ -109,6 +109,28 @@ fn more_cpus_than_fit_are_refused() {
 }
 
 #[test]
+fn an_ns16550_whose_registers_cannot_be_reached_is_refused() {
+    let uart = |size: u32, shift: u32, width: u32| {
+        Dts::qemu()
+            .set("/pl011@9000000", "compatible", "ns16550a")
+            .set("/pl011@9000000", "reg", [0u32, 0x900_0000, 0, size])
+            .set("/pl011@9000000", "reg-shift", shift)
+            .set("/pl011@9000000", "reg-io-width", width)
+    };
+    assert!(uart(0x18, 2, 4).read().is_ok());
+    assert!(uart(6, 0, 1).read().is_ok());
+    for (refused, why) in [
+        (uart(0x17, 2, 4), "too small"),
+        (uart(8, 0, 4), "distance between registers"),
+        (uart(0x100, 4, 4), "exceeds 3"),
+        (uart(0x100, 2, 8), "is not 1, 2 or 4"),
+    ] {
+        let refusal = refused.refusal();
+        assert!(refusal.contains(why), "{refusal}");
+    }
+}
+
+#[test]
 fn the_uart_of_stdout_path_wins_over_the_first() {
     let second = Dts::qemu()
         .add("/", "serial@a000000")
