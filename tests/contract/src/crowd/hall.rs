@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Words that scenarios share, all zero when one begins.
-pub const TALLIES: usize = 8;
+pub const TALLIES: usize = 16;
 
 /// What all workers of a crowd share.
 #[derive(Debug)]

@@ -206,6 +206,10 @@ pub const SCENARIOS: &[Scenario] = &[
         act: realms::recs,
     },
     Scenario {
+        name: "an operation that has begun on one CPU ends on another",
+        act: realms::operations,
+    },
+    Scenario {
         name: "tables change under RECs that run",
         act: tables::reshape,
     },

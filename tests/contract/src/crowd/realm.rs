@@ -221,6 +221,14 @@ impl<'a> Realm<'a> {
 
     /// x0 of the creation of a REC whose granule is delegated already.
     pub fn try_rec_create(&self, index: u64, wait: u64) -> Result<u64, Wrong> {
+        self.put_rec_params(index, wait);
+        match self.host.dialect {
+            Dialect::V1_0 => self.rec_create_old(index),
+            Dialect::V2_0 => self.rec_follow(self.rec_begin(index), index),
+        }
+    }
+
+    fn put_rec_params(&self, index: u64, wait: u64) {
         let host = &self.host;
         host.clear(host.page);
         let mpidr = u32::try_from(index).map_or(0, |index| Mpidr::from_index(index).raw());
@@ -234,20 +242,36 @@ impl<'a> Realm<'a> {
         for (number, value) in gprs.into_iter().enumerate() {
             host.put(offset_of!(RecParams, gprs) + number * 8, value);
         }
-        match host.dialect {
-            Dialect::V1_0 => self.rec_create_old(index),
-            Dialect::V2_0 => {
-                // Donations are listed in the page behind the run page, because
-                // the parameters are read at the end.
-                let args = [self.rd(), self.rec(index), host.page];
-                let lists = Host {
-                    page: host.source(),
-                    ..*host
-                };
-                let begun = host.new_call(New::RecCreate, &args);
-                lists.follow(begun, self.aux(index))
-            }
-        }
+    }
+
+    /// Begins the creation of a REC in RMI 2.0; x0, the handle, what is wanted.
+    pub fn begin_rec(&self, index: u64) -> Result<[u64; 3], Wrong> {
+        self.host.delegate(self.rec(index))?;
+        self.put_rec_params(index, 0);
+        let [x0, handle, demand, ..] = self.rec_begin(index);
+        Ok([x0, handle, demand])
+    }
+
+    fn rec_begin(&self, index: u64) -> [u64; 8] {
+        let args = [self.rd(), self.rec(index), self.host.page];
+        self.host.new_call(New::RecCreate, &args)
+    }
+
+    /// Ends what [`Realm::begin_rec`] has begun, on whatever CPU.
+    pub fn end_rec(&self, begun: [u64; 3], index: u64) -> Result<(), Wrong> {
+        let [x0, handle, demand] = begun;
+        let x0 = self.rec_follow([x0, handle, demand, 0, 0, 0, 0, 0], index)?;
+        expect("the status of REC_CREATE", x0, 0)
+    }
+
+    fn rec_follow(&self, begun: [u64; 8], index: u64) -> Result<u64, Wrong> {
+        // Donations are listed in another page, because the parameters are read
+        // at the end.
+        let lists = Host {
+            page: self.host.source(),
+            ..self.host
+        };
+        lists.follow(begun, self.aux(index))
     }
 
     fn rec_create_old(&self, index: u64) -> Result<u64, Wrong> {

@@ -1,7 +1,8 @@
 //! Realms and RECs on all CPUs.
 
 use super::realm::{Came, Realm};
-use super::{PRIVATE, Worker, Wrong, expect};
+use super::{MAX_WORKERS, PRIVATE, Worker, Wrong, expect};
+use crate::case::Dialect;
 use core::sync::atomic::Ordering;
 
 /// VMIDs of the scenarios begin here.
@@ -186,6 +187,32 @@ pub fn recs(worker: &Worker<'_>) -> Result<(), Wrong> {
         realm.destroy()?;
     }
     Ok(())
+}
+
+/// Operations of RMI 2.0 that begin on one CPU and end on the next.
+pub fn operations(worker: &Worker<'_>) -> Result<(), Wrong> {
+    if worker.host.dialect == Dialect::V1_0 {
+        return Ok(());
+    }
+    let own = worker.realm(worker.number);
+    let next = (worker.number + 1) % worker.hall.workers();
+    let [handle, demand] = [0, MAX_WORKERS]
+        .map(|first| move |number: u64| worker.hall.tally((first + number) as usize));
+    build_without_recs(&own)?;
+    let [x0, its, wants] = own.begin_rec(0)?;
+    handle(worker.number).store(its, Ordering::Release);
+    demand(worker.number).store(wants, Ordering::Release);
+    worker.meet()?;
+    let begun = [
+        x0,
+        handle(next).load(Ordering::Acquire),
+        demand(next).load(Ordering::Acquire),
+    ];
+    worker.realm(next).end_rec(begun, 0)?;
+    worker.meet()?;
+    own.activate()?;
+    count(&own, 0, 1)?;
+    unbuild(&own, 1)
 }
 
 fn build_without_recs(realm: &Realm<'_>) -> Result<(), Wrong> {
