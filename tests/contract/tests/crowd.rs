@@ -50,12 +50,24 @@ impl Seat for Chair {
     }
 }
 
+/// Nobody waits for a thread that panics.
+struct Bell<'h>(&'h Hall);
+
+impl Drop for Bell<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.give_up();
+        }
+    }
+}
+
 /// Runs everything with so many threads; what each of them found.
 fn gather(model: Model, dialect: Dialect, workers: u64) {
     model.machine.count();
     let hall = Hall::new();
     hall.admit(workers);
     let work = &|number: u64| {
+        let _bell = Bell(&hall);
         let chair = Chair {
             model,
             conduit: model.conduit_of(number as usize),

@@ -21,19 +21,20 @@ const SHARED: u64 = 1 << (S2SZ - 1);
 pub const PRIVATE: u64 = 0x1000;
 /// Start tables of every Realm.
 const TABLES: u64 = 8;
-/// What every REC runs: it waits for x4 rounds, counts in x3, stores the count to
-/// private memory at x2, loads it from there, and stores what it loaded to the
-/// shared address in x1, which brings it out.
-pub const COUNTER_CODE: [u32; 9] = [
+/// What every REC runs: for x4 rounds it stores the count it has in x3 to private
+/// memory at x2; then it counts, stores the new count there, loads it from there,
+/// and stores what it loaded to the shared address in x1, which brings it out.
+pub const COUNTER_CODE: [u32; 10] = [
     0xaa04_03e5, // mov x5, x4
-    0xb400_0065, // cbz x5, .+12
+    0xb400_0085, // cbz x5, .+16
+    0xf900_0043, // str x3, [x2]
     0xd100_04a5, // sub x5, x5, #1
-    0x17ff_fffe, // b .-8
+    0x17ff_fffd, // b .-12
     0x9100_0463, // add x3, x3, #1
     0xf900_0043, // str x3, [x2]
     0xf940_0046, // ldr x6, [x2]
     0xb900_0026, // str w6, [x1]
-    0x17ff_fff8, // b .-32
+    0x17ff_fff7, // b .-36
 ];
 
 /// How a REC came out.

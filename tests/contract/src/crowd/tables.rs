@@ -18,6 +18,9 @@ const TAKES: u64 = 4;
 const WARM: u64 = 4;
 /// Attempts after which something that must come is not coming.
 const PATIENCE: u64 = 1_000_000;
+/// Stores of a REC before each count: it stays in its Realm for so long that
+/// something happens to its memory meanwhile.
+const WAIT: u64 = 20_000;
 /// Looks at a page that nobody may write any more.
 const LOOKS: u64 = 2_000;
 
@@ -88,7 +91,7 @@ fn build_block(realm: &Realm<'_>, recs: u64) -> Result<(), Wrong> {
     }
     fold(realm)?;
     for rec in 0..recs {
-        realm.rec_create(rec, 0)?;
+        realm.rec_create(rec, WAIT / 100)?;
     }
     realm.activate()
 }
@@ -137,7 +140,7 @@ fn take_once(worker: &Worker<'_>) -> Result<(), Wrong> {
     let [warm, is_gone] = [0, 1].map(|number| worker.hall.tally(number));
     let page = worker.page(3);
     if worker.is_first() {
-        build(&realm, page, others, 0)?;
+        build(&realm, page, others, WAIT)?;
     }
     worker.meet()?;
     if worker.is_first() {

@@ -92,6 +92,8 @@ pub fn is_fresh_counter(context: &RecContext) -> bool {
 
 /// One more round of the counter's program; its registers are the REC's own.
 fn count(guest: &mut Guest, context: &mut RecContext) {
+    // Other CPUs get on while this REC runs.
+    std::thread::yield_now();
     let [_, shared, private, counted, ..] = &mut context.gprs;
     *counted += 1;
     let next = [
