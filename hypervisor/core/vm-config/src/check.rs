@@ -4,7 +4,7 @@ use crate::error::{ConfigError, Problem};
 use crate::geometry::Geometry;
 use crate::map;
 use crate::plan::{MAX_NAME, MAX_VCPUS, MAX_VMS, Name, RegionKind, VmPlan};
-use crate::{Disk, Mac, devices};
+use crate::{Disk, Mac, Plan, devices};
 use addr::{GRANULE_SIZE, Ipa, IpaRange};
 use heapless::Vec;
 
@@ -17,6 +17,23 @@ pub struct Limits {
     pub ipa_bits: u8,
     /// Physical CPUs.
     pub cpus: usize,
+}
+
+impl Plan<'_> {
+    /// Checks that the host keeps a CPU for itself and for vCPUs that share one:
+    /// that not all CPUs are dedicated to VMs that fit the machine.
+    pub fn check_host(&self, limits: &Limits) -> Result<(), ConfigError> {
+        // No CPU is dedicated twice, so that counting them is enough.
+        let dedicated: usize = self
+            .vms()
+            .filter(|vm| vm.check_fits(limits).is_ok())
+            .map(|vm| vm.cpus.len())
+            .sum();
+        match dedicated < limits.cpus {
+            true => Ok(()),
+            false => Err(Problem::NoCpuLeft(limits.cpus).of_bundle()),
+        }
+    }
 }
 
 /// What the VMs read so far have each for itself.

@@ -138,6 +138,8 @@ pub enum Problem {
         /// Bits there are.
         available: u8,
     },
+    /// All of the machine's CPUs, so many, are dedicated to VMs.
+    NoCpuLeft(usize),
     /// The machine has no such CPU.
     NoSuchCpu {
         /// Its number.
@@ -249,6 +251,11 @@ impl Problem {
             ),
             Self::TooManyDisks => write!(f, "there are more than {MAX_DISKS} disks"),
             Self::BadDisk(number, why) => write!(f, "its disk {number} {why}"),
+            Self::NoCpuLeft(cpus) => write!(
+                f,
+                "all {cpus} CPUs of this machine are dedicated to VMs, where the host needs one; \
+                 take one out of a list of cpus"
+            ),
             Self::NoSuchCpu { wanted, available } => write!(
                 f,
                 "it wants CPU {wanted}, this machine has {available}, numbered from 0"
