@@ -1,0 +1,48 @@
+//! Several VMs side by side, of both kinds.
+
+use qemu_tests::{Dialect, Run};
+use xtask::exit::Exit;
+
+qemu_tests::in_both_dialects! {
+    two_realms_and_a_plain_vm_end_as_asked
+    a_realm_and_a_plain_vm_with_four_cpus_each_put_all_of_them_to_work
+    a_realm_and_a_plain_vm_reach_each_other_and_copy_64_mib
+}
+
+fn two_realms_and_a_plain_vm_end_as_asked(dialect: Dialect) {
+    let machine = Run::guest("demo").rmi(dialect).timeout(280).go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome_of("hello", "off")
+        .expect_outcome_of("linux-realm", "off")
+        .expect_outcome_of("linux-vm", "off")
+        .expect_no_granule_lost();
+}
+
+fn a_realm_and_a_plain_vm_with_four_cpus_each_put_all_of_them_to_work(dialect: Dialect) {
+    let machine = Run::guest("linux4")
+        .vm("linux4-normal")
+        .rmi(dialect)
+        .timeout(400)
+        .go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome_of("linux4", "off")
+        .expect_outcome_of("linux4-normal", "off")
+        .expect_no_granule_lost();
+    let worked = machine.log().matches("cpus: 4 of 4 worked").count();
+    if worked != 2 {
+        machine.fail(&format!("{worked} of 2 guests say that four CPUs worked"));
+    }
+}
+
+fn a_realm_and_a_plain_vm_reach_each_other_and_copy_64_mib(dialect: Dialect) {
+    let machine = Run::guest("pair").rmi(dialect).timeout(400).go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome_of("pair-realm", "off")
+        .expect_outcome_of("pair-vm", "off")
+        .expect_no_granule_lost()
+        .expect("net: 10.0.0.1 reaches 10.0.0.2")
+        .expect("net: received 67108864 bytes");
+}
