@@ -81,12 +81,12 @@ fn wait_for(expected: u32) {
         }
         core::hint::spin_loop();
     }
-    log::info!("{} CPUs are up", count());
+    log::info!("{} CPUs are up", up().count());
 }
 
-/// How many CPUs are up.
-pub fn count() -> u32 {
-    UP.load(Ordering::Acquire).count_ones()
+/// How many CPUs are up, counted from 0 to the first that is not.
+pub fn count() -> usize {
+    UP.load(Ordering::Acquire).trailing_ones() as usize
 }
 
 /// The dense numbers of the CPUs that are up.

@@ -104,6 +104,7 @@ impl Machine {
             ram: &mut ram,
             bench,
             promised: 0,
+            dedicated: 0,
             vmids: Vmids::new(&stage2::features()),
             plain: guest::setup(),
         };

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
 
 use devices::{Board, Config};
 use realm::plan::Bundle;
@@ -11,7 +10,7 @@ use report::summary::Outcome;
 use sched::TaskId;
 use stage2::Vmids;
 use vcpu::Policy;
-use vm_config::{VmKind, VmPlan};
+use vm_config::{ConfigError, Limits, Problem, VmKind, VmPlan};
 
 use super::{Devices, Guest, GuestLock, Life, Outlet, Vcpu, Vm};
 use crate::arch::guest::NoVhe;
@@ -25,6 +24,10 @@ use crate::plain::PlainVm;
 use crate::rmm::{Counter, Dialect, Rmm, Session};
 use crate::sync::Mutex;
 
+/// The widest address space a VM can have: what a Realm or a stage 2 without
+/// FEAT_LPA2 reaches. What this machine's RMM and CPU offer is checked beside.
+const IPA_BITS: u8 = 48;
+
 /// What VMs are made of.
 pub struct Maker<'m> {
     /// The RMM.
@@ -37,6 +40,8 @@ pub struct Maker<'m> {
     pub bench: Option<Bench>,
     /// Bytes of RAM that the VMs made so far may come to need.
     pub promised: u64,
+    /// CPUs that the VMs made so far have for themselves.
+    pub dedicated: usize,
     /// The VMIDs of plain VMs.
     pub vmids: Vmids,
     /// Whether this machine can run plain VMs.
@@ -50,33 +55,6 @@ struct Parts {
     vcpus: Vec<Vcpu>,
     board: Board<'static>,
     holdings: Holdings,
-}
-
-/// What this machine lacks for a VM.
-#[derive(Clone, Copy, Debug)]
-enum NoPlace {
-    /// A CPU that the VM is to have for itself.
-    Cpu { cpu: u8, count: u32 },
-    /// Memory.
-    Memory { wanted: u64, left: u64 },
-}
-
-impl fmt::Display for NoPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu { cpu, count } => write!(
-                f,
-                "its file names CPU {cpu}, and the machine has {count}: mend `cpus` in it"
-            ),
-            Self::Memory { wanted, left } => write!(
-                f,
-                "it has {} MiB of memory, and {} MiB are not promised to other VMs: \
-                 mend `memory` in its file, or give the machine more",
-                wanted >> 20,
-                left >> 20
-            ),
-        }
-    }
 }
 
 /// A VM's memory, and who counts the calls made for it.
@@ -113,7 +91,7 @@ impl Maker<'_> {
             return Err(Outcome::Skipped);
         }
         self.check_place(plan)
-            .inspect_err(|why| log::error!("{name} cannot run: {why}"))
+            .inspect_err(|why| log::error!("{why}"))
             .map_err(|_| Outcome::Crashed)?;
         let made = match (plan.kind, self.rmm) {
             (VmKind::Realm, Rmm::V1_0(session)) => self.realm(session, plan, number),
@@ -137,6 +115,7 @@ impl Maker<'_> {
             },
         );
         self.promised += plan.memory.size();
+        self.dedicated += plan.cpus.len();
         Ok(Parts {
             guest,
             calls,
@@ -146,23 +125,20 @@ impl Maker<'_> {
         })
     }
 
-    /// Whether the machine has the CPUs and the memory that a VM asks for.
-    fn check_place(&self, plan: &VmPlan) -> Result<(), NoPlace> {
-        let exists = |cpu: &u8| cpus::up().any(|number| number == usize::from(*cpu));
-        if let Some(cpu) = plan.cpus.iter().find(|cpu| !exists(cpu)) {
-            return Err(NoPlace::Cpu {
-                cpu: *cpu,
-                count: cpus::count(),
-            });
+    /// Whether the machine has the CPUs and the memory that a VM asks for, beside
+    /// what was promised before.
+    fn check_place(&self, plan: &VmPlan) -> Result<(), ConfigError> {
+        let cpus = cpus::count();
+        plan.check_fits(&Limits {
+            memory: self.ram.free().saturating_sub(self.promised),
+            ipa_bits: IPA_BITS,
+            cpus,
+        })?;
+        // Whoever builds VMs and takes them down needs a CPU as well.
+        match self.dedicated + plan.cpus.len() < cpus {
+            true => Ok(()),
+            false => Err(Problem::NoCpuLeft(cpus).of(&plan.name)),
         }
-        let left = self.ram.free().saturating_sub(self.promised);
-        if plan.memory.size() > left {
-            return Err(NoPlace::Memory {
-                wanted: plan.memory.size(),
-                left,
-            });
-        }
-        Ok(())
     }
 
     fn realm<B: Dialect>(

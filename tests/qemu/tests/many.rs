@@ -142,10 +142,27 @@ fn a_vm_for_a_cpu_that_is_not_there_is_refused_and_the_others_run() {
         .go();
     machine
         .expect_exit(Exit::Failed)
-        .expect("pinned cannot run: its file names CPU 6, and the machine has 2")
+        .expect("it wants CPU 6, this machine has 2, numbered from 0")
         .expect_outcome_of("pinned", "crashed")
         .expect_outcome_of("hello", "off")
         .expect_no_granule_lost();
+}
+
+#[test]
+fn the_last_cpu_is_the_hosts() {
+    let files = Files::new(&[(
+        "greedy.toml",
+        "payload = \"hello_realm\"\nmemory = \"16M\"\ncpus = [0]\n",
+    )]);
+    let machine = Run::guest(&files.path("greedy.toml"))
+        .vm("hello")
+        .cpus(1)
+        .go();
+    machine
+        .expect_exit(Exit::Failed)
+        .expect("where the host needs one")
+        .expect_outcome_of("greedy", "crashed")
+        .expect_outcome_of("hello", "off");
 }
 
 #[test]
@@ -157,7 +174,7 @@ fn a_vm_that_does_not_fit_is_refused_and_the_others_run() {
     let machine = Run::guest(&files.path("large.toml")).vm("hello").go();
     machine
         .expect_exit(Exit::Failed)
-        .expect("large cannot run: it has 4096 MiB of memory, and")
+        .expect("it wants 4096 MiB, this machine has")
         .expect_outcome_of("large", "crashed")
         .expect_outcome_of("hello", "off")
         .expect_no_granule_lost();
