@@ -10,7 +10,7 @@
 //! its way is taken when the next guest is entered, not here.
 #![expect(unsafe_code, reason = "EL1 is entered by ERET in assembly")]
 
-use core::arch::{asm, global_asm};
+use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -24,7 +24,7 @@ use vcpu::mpidr;
 use super::el1::{self, El1, Vectors};
 use super::guest_timer::Timers;
 use super::ich::VirtualInterface;
-use super::sysreg::{field, read, write};
+use super::sysreg::{field, isb, read, write};
 use super::{cpu, stage2 as tables};
 
 const _: () = assert!(offset_of!(Context, gprs) == 0);
@@ -121,8 +121,7 @@ pub fn setup() -> Result<(), NoVhe> {
     write!("mdcr_el2", MDCR_GUEST | counters);
     write!("vpidr_el2", read!("midr_el1"));
     fine_grained_traps(field(read!("id_aa64mmfr0_el1"), 56));
-    // SAFETY: a barrier changes no state.
-    unsafe { asm!("isb", options(nostack, preserves_flags)) }
+    isb();
     Ok(())
 }
 
@@ -199,8 +198,7 @@ impl PlainVcpu {
             "vmpidr_el2",
             MPIDR_RES1 | mpidr::of(self.vcpu.caller().vcpu)
         );
-        // SAFETY: a barrier changes no state.
-        unsafe { asm!("isb", options(nostack, preserves_flags)) }
+        isb();
         // Two vCPUs of one VM share a VMID, and may mean different things by an
         // ASID. If nobody else was here since, there is nothing of another's.
         if !self.was_last() {

@@ -6,7 +6,7 @@ use core::arch::asm;
 use addr::{GRANULE_SIZE, GranuleAddr, Ipa};
 use stage2::{Features, Maintenance, Registers};
 
-use super::sysreg::{read, write};
+use super::sysreg::{isb, read, write};
 
 /// `CTR_EL0.L1Ip`: instruction caches are looked up by physical address.
 const L1IP_PHYSICAL: u64 = 3;
@@ -122,8 +122,7 @@ fn with(stage2: &Registers, act: impl FnOnce()) {
 pub(super) fn load(stage2: &Registers) {
     write!("vtcr_el2", stage2.vtcr);
     write!("vttbr_el2", stage2.vttbr);
-    // SAFETY: a barrier changes no state.
-    unsafe { asm!("isb", options(nostack, preserves_flags)) }
+    isb();
 }
 
 /// Has this CPU forget what it cached for the VMID that is loaded.

@@ -1,4 +1,5 @@
 //! System registers by name, for the modules that move many of them.
+#![expect(unsafe_code, reason = "MRS, MSR and ISB")]
 
 /// Reads a system register.
 macro_rules! read {
@@ -28,6 +29,12 @@ macro_rules! write {
 }
 
 pub(super) use {read, write};
+
+/// Waits until register writes have taken effect.
+pub(super) fn isb() {
+    // SAFETY: a barrier changes no state.
+    unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) }
+}
 
 /// A field of four bits of an identification register.
 pub(super) const fn field(register: u64, low: u32) -> u64 {

@@ -318,7 +318,7 @@ proptest! {
         let mut expected: BTreeMap<u64, u64> = BTreeMap::new();
         for (step, block, page) in steps {
             // Blocks of two gigabytes, so that tables above differ.
-            let base = (block / 2) << 31 | (block % 2) * BLOCK;
+            let base = block / 2 * (2 << 30) + block % 2 * BLOCK;
             let at = base + page * GRANULE_SIZE;
             let here = frame(block);
             match step {
@@ -337,7 +337,7 @@ proptest! {
         }
         for block in 0..6u64 {
             for n in 0..512 {
-                let ipa = ((block / 2) << 31 | (block % 2) * BLOCK) + n * GRANULE_SIZE;
+                let ipa = block / 2 * (2 << 30) + block % 2 * BLOCK + n * GRANULE_SIZE;
                 let found = tables.translate(&memory, Ipa::new(ipa)).map(PhysAddr::raw);
                 prop_assert_eq!(found, expected.get(&ipa).copied());
             }
