@@ -10,8 +10,8 @@ use crate::provision::{self, Debian, LinuxKit};
 use crate::vm::{self, Overrides, Sources, VmFile};
 use crate::{build, paths};
 
-/// What runs if the command line names nothing.
-const DEFAULT: &str = "hello";
+/// What runs if the command line names nothing: the folder of the demo.
+const DEFAULT: &str = "demo";
 
 /// The VMs that the command line names.
 #[derive(Args, Clone, Debug, Default)]
@@ -183,6 +183,16 @@ mod tests {
             ["spin", "hello", "sleep"]
         );
         assert_eq!(stems(&Guests::one("reset")), ["reset"]);
+    }
+
+    #[test]
+    fn without_a_name_two_realms_and_a_plain_vm_run() {
+        let files = Guests::default().files().unwrap();
+        let kinds = files.iter().map(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            text.contains("kind = \"normal\"")
+        });
+        assert_eq!(kinds.collect::<Vec<_>>(), [false, false, true]);
     }
 
     #[test]
