@@ -250,3 +250,39 @@ fn a_granule_protection_fault_can_be_explained() {
     assert!(realm.spec().ram.contains(ipa));
     let _ = realm.teardown(&mut pool);
 }
+
+#[test]
+fn a_thousand_lives_of_one_realm_leave_nothing_behind() {
+    let world = World::new();
+    let ledger = world.ledger();
+    let (mut pool, mut slots) = (world.pool(), regions());
+    let mut realm = Realm::new(&world.rmm, &ledger, vm(), spec(2), &mut slots).unwrap();
+    let mut measured = None;
+    for life in 0..1000usize {
+        realm.build(&mut pool, &mut |_| {}).unwrap();
+        // Every third is killed before it did anything, every seventh half-built.
+        if life % 3 != 0 {
+            let actions = [Action::write(RAM + MIB, 7), Action::smc(SYSTEM_OFF, &[])];
+            let stop = run_on(world.model, 1, &mut realm, &mut pool, actions);
+            assert_eq!(stop, Some(Stop::Psci(u64::from(SYSTEM_OFF))), "life {life}");
+        }
+        realm.stop();
+        assert_eq!(realm.teardown(&mut pool).kept, 0, "life {life}");
+        assert!(pool.is_full(), "life {life}");
+        assert_eq!(ledger.counts().outstanding, 0);
+        assert_eq!(world.model.machine.realm_granules(), 0);
+        if life % 7 == 0 {
+            for _ in 0..=life % 5 {
+                let _ = realm.advance(&mut pool, 1).unwrap();
+            }
+            assert_eq!(realm.teardown(&mut pool).kept, 0, "life {life}, half-built");
+            assert!(pool.is_full(), "life {life}, half-built");
+        }
+        world.forget_calls();
+        let rim = realm.rim(&world.sources, &Portable).ok();
+        if life % 7 != 0 {
+            assert_eq!(*measured.get_or_insert(rim), rim, "life {life}");
+        }
+    }
+    assert!(measured.flatten().is_some());
+}

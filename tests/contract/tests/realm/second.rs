@@ -164,3 +164,23 @@ fn part_of_a_block_in_2_0_becomes_shared_and_private_again() {
     assert_eq!(world.model.machine.realm_granules(), 0);
     assert!(pool.is_full());
 }
+
+#[test]
+fn a_thousand_lives_in_2_0_leave_nothing_behind() {
+    let world = Second::new();
+    let ledger = world.ledger();
+    let (mut pool, mut slots) = (Pool::of(world.model), regions());
+    let mut realm = Realm::new(&world.rmm, &ledger, vm(), spec(2), &mut slots).unwrap();
+    for life in 0..1000 {
+        realm.build(&mut pool, &mut |_| {}).unwrap();
+        if life % 3 != 0 {
+            let ipa = Ipa::new(RAM + MIB);
+            assert!(realm.populate_on_fault(&mut pool, ipa).is_ok());
+        }
+        realm.stop();
+        assert_eq!(realm.teardown(&mut pool).kept, 0, "life {life}");
+        assert!(pool.is_full(), "life {life}");
+        assert_eq!(ledger.counts().outstanding, 0);
+        assert_eq!(world.model.machine.realm_granules(), 0);
+    }
+}

@@ -274,3 +274,21 @@ fn contents_that_the_bundle_lacks_are_an_error() {
     vm.teardown();
     assert_eq!(vm.pool.out, 0);
 }
+
+#[test]
+fn a_thousand_lives_leave_nothing_behind() {
+    let mut vm = Vm::new(Populate::Blocks, 4000);
+    for life in 0..1000 {
+        vm.build(&pages(5)).unwrap();
+        for block in 0..life % 4 {
+            vm.populate(RAM + (block << 21)).unwrap();
+        }
+        assert_eq!(
+            vm.word(RAM),
+            Some(u64::from_le_bytes([1; 8])),
+            "life {life}"
+        );
+        vm.teardown();
+        assert_eq!((vm.pool.out, vm.pool.room), (0, 4000), "life {life}");
+    }
+}
