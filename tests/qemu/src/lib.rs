@@ -267,11 +267,20 @@ impl Machine {
         self
     }
 
-    /// Ends the test with what the machine said last.
+    /// Ends the test with what guests call failed, and what the machine said last.
     pub fn fail(&self, why: &str) -> ! {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
+        let failed: Vec<_> = lines
+            .iter()
+            .filter(|line| line.contains("FAIL"))
+            .copied()
+            .collect();
         let from = lines.len().saturating_sub(60);
-        panic!("{why}\nlast lines:\n{}", lines[from..].join("\n"))
+        panic!(
+            "{why}\nfailed: {}\nlast lines:\n{}",
+            failed.join("\n"),
+            lines[from..].join("\n")
+        )
     }
 }
