@@ -176,9 +176,10 @@ impl<'a> Board<'a> {
     #[inline(always)]
     pub fn after_exit(&mut self, vcpu: usize, run: &mut RecRun, host: &mut impl Host) -> Request {
         let RecRun { enter, exit } = run;
-        self.vgic.sync(vcpu, &exit.gicv3_lrs, exit.gicv3_hcr);
         let lines = timer::lines(exit);
-        self.vgic.set_timers(vcpu, lines.virtual_, lines.physical);
+        let timers = [lines.virtual_, lines.physical];
+        self.vgic
+            .exited(vcpu, &exit.gicv3_lrs, exit.gicv3_hcr, timers);
         enter::begin(enter);
         let reason = vcpu::decode(exit, self.policy.shared_bit);
         self.counters.count(&reason);

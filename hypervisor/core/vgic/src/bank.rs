@@ -123,10 +123,10 @@ impl Bank {
         self.active
     }
 
-    /// Whether nothing is pending, active or listed.
+    /// Interrupts that may be pending, are active or are listed.
     #[inline]
-    pub const fn is_quiet(&self) -> bool {
-        self.latch | self.line | self.active | self.listed == 0
+    pub const fn busy(&self) -> u32 {
+        self.latch | self.line | self.active | self.listed
     }
 
     /// Interrupts in list registers.

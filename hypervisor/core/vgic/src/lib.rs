@@ -50,6 +50,7 @@ const SPI_BANKS: usize = SPIS / 32;
 const FIRST_SPI: u32 = 32;
 const VIRTUAL_TIMER: u32 = 1 << 27;
 const PHYSICAL_TIMER: u32 = 1 << 30;
+const TIMERS: u32 = VIRTUAL_TIMER | PHYSICAL_TIMER;
 
 /// What the hardware's virtual CPU interface offers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,8 +66,6 @@ pub struct Config {
 pub struct Cpu {
     private: Bank,
     lists: Lists,
-    /// Whether `load` would write anything else than it did last time.
-    changed: bool,
     asleep: bool,
 }
 
@@ -75,7 +74,6 @@ impl Default for Cpu {
         Self {
             private: Bank::private(),
             lists: Lists::default(),
-            changed: false,
             asleep: true,
         }
     }
@@ -104,7 +102,10 @@ pub struct Vgic<'a> {
     groups: u32,
     list_registers: usize,
     priority_mask: u8,
-    /// Virtual CPUs that something was changed for, a bit for each.
+    /// Virtual CPUs for which `load` would write anything else than it did last
+    /// time, a bit for each.
+    changed: u64,
+    /// Virtual CPUs that something was changed for by another, a bit for each.
     attention: u64,
 }
 
@@ -128,6 +129,7 @@ impl<'a> Vgic<'a> {
             groups: 0,
             list_registers: usize::from(config.list_registers).clamp(1, MAX_LIST_REGISTERS),
             priority_mask: (0xff00 >> bits) as u8,
+            changed: 0,
             attention: 0,
         }
     }
@@ -151,6 +153,7 @@ impl<'a> Vgic<'a> {
             };
         }
         self.groups = 0;
+        self.changed = 0;
         self.attention = 0;
     }
 
@@ -172,11 +175,10 @@ impl<'a> Vgic<'a> {
         let Some(cpu) = self.cpus.get_mut(vcpu) else {
             return;
         };
-        let lines =
-            if virtual_ { VIRTUAL_TIMER } else { 0 } | if physical { PHYSICAL_TIMER } else { 0 };
-        if cpu.private.lines(VIRTUAL_TIMER | PHYSICAL_TIMER) != lines {
-            cpu.private.set_lines(VIRTUAL_TIMER | PHYSICAL_TIMER, lines);
-            cpu.changed = true;
+        let lines = timer_lines([virtual_, physical]);
+        if cpu.private.lines(TIMERS) != lines {
+            cpu.private.set_lines(TIMERS, lines);
+            self.changed |= bit(vcpu);
         }
     }
 
@@ -188,7 +190,7 @@ impl<'a> Vgic<'a> {
         if let Some(cpu) = self.cpus.get_mut(vcpu) {
             let bit = 1 << intid;
             cpu.private.set_lines(bit, if level { bit } else { 0 });
-            cpu.changed = true;
+            self.changed |= self::bit(vcpu);
             self.attention |= self::bit(vcpu);
         }
     }
@@ -210,7 +212,7 @@ impl<'a> Vgic<'a> {
     /// Whether [`Vgic::load`] has something to do before the virtual CPU runs.
     #[inline]
     pub fn needs_load(&self, vcpu: usize) -> bool {
-        self.cpus.get(vcpu).is_some_and(|cpu| cpu.changed)
+        self.changed & bit(vcpu) != 0
     }
 
     /// Has whoever holds or gets the SPI look at it again.
@@ -218,20 +220,25 @@ impl<'a> Vgic<'a> {
         let Some(route) = spi_index(intid).and_then(|index| self.routes.get(index)) else {
             return;
         };
-        for index in [route.target, route.holder] {
-            if let Some(cpu) = self.cpus.get_mut(usize::from(index)) {
-                cpu.changed = true;
-                self.attention |= bit(usize::from(index));
+        for index in [route.target, route.holder].map(usize::from) {
+            if index < self.cpus.len() {
+                self.changed |= bit(index);
+                self.attention |= bit(index);
             }
         }
     }
 
     fn notify_all(&mut self) {
-        for cpu in self.cpus.iter_mut() {
-            cpu.changed = true;
-        }
-        self.attention = bit(self.cpus.len()).wrapping_sub(1);
+        let all = bit(self.cpus.len()).wrapping_sub(1);
+        self.changed = all;
+        self.attention = all;
     }
+}
+
+/// The lines of the virtual and of the physical timer at these levels.
+#[inline]
+const fn timer_lines([virtual_, physical]: [bool; 2]) -> u32 {
+    (if virtual_ { VIRTUAL_TIMER } else { 0 }) | if physical { PHYSICAL_TIMER } else { 0 }
 }
 
 /// A virtual CPU's bit among those that have something to look at.

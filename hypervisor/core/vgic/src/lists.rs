@@ -93,6 +93,29 @@ struct Choice {
 }
 
 impl Vgic<'_> {
+    /// Takes in what every exit brings: [`Vgic::sync`] and [`Vgic::set_timers`], with
+    /// one look at the virtual CPU for both.
+    #[inline(always)]
+    pub fn exited(
+        &mut self,
+        vcpu: usize,
+        registers: &[u64; MAX_LIST_REGISTERS],
+        hcr: u64,
+        timers: [bool; 2],
+    ) {
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return;
+        };
+        let lines = crate::timer_lines(timers);
+        if cpu.private.lines(crate::TIMERS) != lines {
+            cpu.private.set_lines(crate::TIMERS, lines);
+            self.changed |= crate::bit(vcpu);
+        }
+        if cpu.lists.used != 0 {
+            self.read_back(vcpu, registers, hcr);
+        }
+    }
+
     /// Brings the model up to date with what the guest did to its list
     /// registers; call it after every exit with those of the exit.
     #[inline]
@@ -106,6 +129,37 @@ impl Vgic<'_> {
     /// priority are ours, and a state can only lose pending or turn from
     /// pending into active, whatever the other side says.
     fn read_back(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
+        if !self.read_back_one(vcpu, registers) {
+            self.read_back_many(vcpu, registers, hcr);
+        }
+    }
+
+    /// [`Vgic::read_back`] for what is by far most frequent: one private interrupt,
+    /// and nothing that is in no register. Says whether it was that.
+    #[inline]
+    fn read_back_one(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS]) -> bool {
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return true;
+        };
+        let [ours, ..] = &mut cpu.lists.registers;
+        let [theirs, ..] = *registers;
+        let intid = *ours & LR_INTID;
+        if cpu.lists.used != 1 || cpu.lists.spilled || intid >= 32 {
+            return false;
+        }
+        if (*ours ^ theirs) & LR_STATE == 0 {
+            return true;
+        }
+        let now = progress(*ours, theirs);
+        cpu.private.update(1 << intid, now);
+        *ours = (*ours & !LR_STATE) | state(now);
+        cpu.lists.used = u32::from(*ours & LR_STATE != 0);
+        self.changed |= crate::bit(vcpu);
+        true
+    }
+
+    #[inline(never)]
+    fn read_back_many(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
         let Some(cpu) = self.cpus.get_mut(vcpu) else {
             return;
         };
@@ -119,10 +173,7 @@ impl Vgic<'_> {
             if used >> index & 1 == 0 || (*ours ^ *theirs) & LR_STATE == 0 {
                 continue;
             }
-            let now = Progress {
-                pending: *theirs & *ours & LR_PENDING != 0,
-                active: *theirs & LR_ACTIVE != 0,
-            };
+            let now = progress(*ours, *theirs);
             let intid = (*ours & LR_INTID) as u32;
             let bit = 1 << (intid % 32);
             if intid < 32 {
@@ -140,7 +191,9 @@ impl Vgic<'_> {
             changed = true;
         }
         cpu.lists.used = used;
-        cpu.changed |= changed;
+        if changed {
+            self.changed |= crate::bit(vcpu);
+        }
         let spilled = cpu.lists.spilled;
         if elsewhere {
             self.notify_all();
@@ -160,7 +213,7 @@ impl Vgic<'_> {
         let Some(cpu) = self.cpus.get_mut(vcpu) else {
             return;
         };
-        cpu.changed = true;
+        self.changed |= crate::bit(vcpu);
         let private = cpu.private.active() & !cpu.private.listed();
         best.offer_all(&cpu.private, 0, private);
         for (index, bank) in self.spis.iter().enumerate() {
@@ -187,7 +240,7 @@ impl Vgic<'_> {
                 release(&mut self.routes, intid, vcpu);
             }
         }
-        cpu.changed = true;
+        self.changed |= crate::bit(vcpu);
         if intid >= 32 {
             self.notify(intid);
         }
@@ -208,11 +261,12 @@ impl Vgic<'_> {
     #[inline]
     fn load_one(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> bool {
         let groups = self.groups;
-        let quiet = self.spis.iter().all(Bank::is_quiet);
+        // All at once: most of the time none is.
+        let busy = self.spis.iter().fold(0, |all, bank| all | bank.busy());
         let Some(cpu) = self.cpus.get_mut(vcpu) else {
             return false;
         };
-        if !quiet || cpu.lists.written > 1 {
+        if busy != 0 || cpu.lists.written > 1 {
             return false;
         }
         let [ours, ..] = &mut cpu.lists.registers;
@@ -234,10 +288,12 @@ impl Vgic<'_> {
         cpu.lists.used = u32::from(all != 0);
         cpu.lists.written = cpu.lists.used;
         cpu.lists.spilled = false;
-        cpu.changed = false;
+        self.changed &= !crate::bit(vcpu);
         true
     }
 
+    /// Not inlined: what it keeps on the stack would cost the other way as much.
+    #[inline(never)]
     fn load_many(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> u64 {
         self.unload(vcpu);
         let choice = self.choose(vcpu);
@@ -281,7 +337,7 @@ impl Vgic<'_> {
             written: used,
             spilled,
         };
-        cpu.changed = false;
+        self.changed &= !crate::bit(vcpu);
         let mut hcr = if spilled { HCR_LRENPIE | HCR_TDIR } else { 0 };
         if overflow {
             // Each only where it is not true from the start: a maintenance
@@ -439,6 +495,15 @@ fn share(
     let reserve = usize::from(pending >> KEY_PRIORITY_SHIFT < active >> KEY_PRIORITY_SHIFT);
     let actives = actives.min(registers - reserve);
     (actives, pendings.min(registers - actives))
+}
+
+/// How far the guest has come with the interrupt of our register `ours`, which came
+/// back as `theirs`.
+const fn progress(ours: u64, theirs: u64) -> Progress {
+    Progress {
+        pending: theirs & ours & LR_PENDING != 0,
+        active: theirs & LR_ACTIVE != 0,
+    }
 }
 
 const fn state(progress: Progress) -> u64 {

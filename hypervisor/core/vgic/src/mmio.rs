@@ -143,7 +143,7 @@ impl Vgic<'_> {
             }
             _ => {}
         }
-        cpu.changed = true;
+        self.changed |= crate::bit(index);
         self.attention |= crate::bit(index);
     }
 }

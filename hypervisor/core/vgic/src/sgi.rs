@@ -15,7 +15,7 @@ impl Vgic<'_> {
             for (index, cpu) in self.cpus.iter_mut().enumerate() {
                 if index != from {
                     cpu.private.raise(mask, group_one);
-                    cpu.changed = true;
+                    self.changed |= bit(index);
                     self.attention |= bit(index);
                 }
             }
@@ -33,7 +33,7 @@ impl Vgic<'_> {
             targets &= targets - 1;
             if let Some(cpu) = self.cpus.get_mut(target) {
                 cpu.private.raise(mask, group_one);
-                cpu.changed = true;
+                self.changed |= bit(target);
                 self.attention |= bit(target);
             }
         }
