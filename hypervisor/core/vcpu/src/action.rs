@@ -249,6 +249,7 @@ fn data_abort(abort: &Abort, policy: &Policy) -> Action {
 
 /// An abort of a plain VM, data or instruction: its RAM comes as it is touched, and
 /// all else is a device or nothing at all, which an external abort says.
+#[inline(always)]
 fn plain(abort: &Abort, policy: &Policy) -> Action {
     let ipa = abort.ipa;
     match abort.kind {
@@ -282,6 +283,7 @@ fn unprotected(abort: &Abort, policy: &Policy) -> Action {
     device(ipa, abort)
 }
 
+#[inline(always)]
 fn protected(abort: &Abort, policy: &Policy) -> Action {
     match abort.kind {
         FaultKind::Translation if policy.ram.contains(abort.ipa) => Action::Populate(abort.ipa),
@@ -293,6 +295,7 @@ fn protected(abort: &Abort, policy: &Policy) -> Action {
     }
 }
 
+#[inline(always)]
 fn instruction_abort(abort: &Abort, policy: &Policy) -> Action {
     match abort.half {
         Half::Protected => protected(abort, policy),
@@ -302,6 +305,7 @@ fn instruction_abort(abort: &Abort, policy: &Policy) -> Action {
     }
 }
 
+#[inline(always)]
 fn register_write(register: Register, value: u64) -> Action {
     match register {
         Register::IccSgi1r => Action::SendSgi { value, group: 1 },
@@ -314,6 +318,7 @@ fn register_write(register: Register, value: u64) -> Action {
     }
 }
 
+#[inline(always)]
 fn psci(call: PsciCall, policy: &Policy) -> Action {
     let target = |mpidr: u64| mpidr::index(mpidr, policy.vcpus);
     match call {

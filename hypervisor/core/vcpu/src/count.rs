@@ -25,7 +25,7 @@ pub struct Counters {
 
 impl Counters {
     /// Counts one exit.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, exit: &Exit) {
         let counter = match exit {
             Exit::DataAbort(_)

@@ -47,7 +47,7 @@ pub fn decode(exit: &RecExit, shared_bit: u64) -> Exit {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn synchronous(exit: &RecExit, shared_bit: u64) -> Exit {
     let esr = exit.esr;
     match (esr >> 26) & 0x3f {
@@ -81,7 +81,7 @@ fn synchronous(exit: &RecExit, shared_bit: u64) -> Exit {
 }
 
 /// What the fault status says; `None` for an external abort.
-#[inline]
+#[inline(always)]
 fn fault(esr: u64) -> Option<FaultKind> {
     match esr & FAULT_STATUS {
         // Levels 0 to 3, and level -1.
@@ -96,7 +96,7 @@ fn fault(esr: u64) -> Option<FaultKind> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn abort(exit: &RecExit, shared_bit: u64, kind: FaultKind, access: Option<Access>) -> Abort {
     let ipa = ((exit.hpfar & HPFAR_FIPA) << 8) | (exit.far & 0xfff);
     Abort {
@@ -108,7 +108,7 @@ fn abort(exit: &RecExit, shared_bit: u64, kind: FaultKind, access: Option<Access
 }
 
 /// The half that `ipa` lies in.
-#[inline]
+#[inline(always)]
 fn half(ipa: u64, shared_bit: u64) -> Half {
     if ipa < shared_bit {
         Half::Protected
@@ -123,7 +123,7 @@ fn half(ipa: u64, shared_bit: u64) -> Half {
 
 /// The access of a data abort. The RMM gives the stored value in the first
 /// register; which one the guest used stays its secret.
-#[inline]
+#[inline(always)]
 fn access(exit: &RecExit) -> Option<Access> {
     if exit.esr & ISS_ISV == 0 {
         return None;
@@ -133,7 +133,7 @@ fn access(exit: &RecExit) -> Option<Access> {
     Some(Access { width, write })
 }
 
-#[inline]
+#[inline(always)]
 fn first(exit: &RecExit) -> u64 {
     let [first, ..] = exit.gprs;
     first
