@@ -416,6 +416,7 @@ pub enum Oaddr {
 
 impl Oaddr {
     /// The bits of `flags` that describe it.
+    #[inline(always)]
     pub const fn flags(self) -> u64 {
         match self {
             Self::None => 0,
@@ -425,6 +426,7 @@ impl Oaddr {
     }
 
     /// The argument `oaddr`.
+    #[inline(always)]
     pub const fn raw(self, field: StateField) -> u64 {
         match self {
             Self::None | Self::Single(None) => 0,

@@ -65,7 +65,7 @@ impl<C: Conduit> Rmi<C> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn call(&self, command: Command, args: [u64; 7]) -> [u64; 8] {
         self.calls.count_v2_0(command);
         let [a, b, c, d, e, g, h] = args;
@@ -122,14 +122,35 @@ impl<C: Conduit> Rmi<C> {
     }
 
     /// Runs a command that moves no memory: its status and x1 to x4.
-    #[inline]
+    #[inline(never)]
     pub(super) fn end(&self, command: Command, args: [u64; 7]) -> (Result<(), RmiError>, [u64; 4]) {
-        let answer = self.call(command, args);
-        let [x0, x1, x2, x3, x4, ..] = answer;
-        // The common case first: population is one call for each piece.
+        self.end_here(command, args)
+    }
+
+    /// [`end`](Self::end) where it is called from: for the command that a Realm waits
+    /// for at each fault.
+    #[inline(always)]
+    pub(super) fn end_here(
+        &self,
+        command: Command,
+        args: [u64; 7],
+    ) -> (Result<(), RmiError>, [u64; 4]) {
+        let [x0, x1, x2, x3, x4, x5, x6, x7] = self.call(command, args);
+        // The common case first. Nothing of it is in memory.
         if x0 == 0 {
             return (Ok(()), [x1, x2, x3, x4]);
         }
+        self.end_badly(command, args, [x0, x1, x2, x3, x4, x5, x6, x7])
+    }
+
+    #[cold]
+    fn end_badly(
+        &self,
+        command: Command,
+        args: [u64; 7],
+        answer: [u64; 8],
+    ) -> (Result<(), RmiError>, [u64; 4]) {
+        let [x0, x1, x2, x3, x4, ..] = answer;
         match Status::from_raw(x0) {
             Status::Busy | Status::Blocked | Status::Incomplete { .. } => {
                 self.end_later(command, args, &answer)
@@ -138,7 +159,6 @@ impl<C: Conduit> Rmi<C> {
         }
     }
 
-    #[cold]
     fn end_later(
         &self,
         command: Command,
@@ -163,7 +183,6 @@ impl<C: Conduit> Rmi<C> {
         }
     }
 
-    #[inline]
     pub(super) fn done(&self, command: Command, args: [u64; 7]) -> Result<(), RmiError> {
         self.end(command, args).0
     }

@@ -26,6 +26,7 @@ const fn absurd(what: Absurd, value: u64) -> RmiError {
 }
 
 /// Progress of a call on `base..top`: it must lie past `base`, not past `top`.
+#[inline]
 pub(super) fn progress(base: u64, top: u64, out: u64) -> Result<u64, RmiError> {
     if out > base && out <= top && out.is_multiple_of(GRANULE_SIZE) {
         Ok(out)
@@ -144,7 +145,7 @@ impl<C: Conduit> Rmi<C> {
 
     /// `RMI_RTT_DATA_MAP` of the delegated memory `memory` at `base..top`;
     /// returns how far it came.
-    #[inline]
+    #[inline(always)]
     pub fn rtt_data_map(
         &self,
         rd: GranuleAddr,
@@ -193,7 +194,7 @@ impl<C: Conduit> Rmi<C> {
         self.unmap(Command::RttUnprotUnmap, rd, base, top, memory)
     }
 
-    #[inline]
+    #[inline(always)]
     fn map(
         &self,
         command: Command,
@@ -205,10 +206,8 @@ impl<C: Conduit> Rmi<C> {
     ) -> Result<Ipa, RmiError> {
         let flags = flags | memory.flags();
         let oaddr = memory.raw(self.field);
-        let (result, [x1, ..]) = self.end(
-            command,
-            args([rd.raw(), base.raw(), top.raw(), flags, oaddr]),
-        );
+        let given = args([rd.raw(), base.raw(), top.raw(), flags, oaddr]);
+        let (result, [x1, ..]) = self.end_here(command, given);
         result?;
         progress(base.raw(), top.raw(), x1).map(Ipa::new)
     }
