@@ -174,6 +174,10 @@ pub trait Population {
     /// Puts `count` delegated granules from `base` at `ipa` and up.
     fn fill(&self, rd: GranuleAddr, ipa: Ipa, base: GranuleAddr, count: usize) -> Reached;
 
+    /// Puts the delegated granule `data` at `ipa`: [`fill`](Self::fill) of one, which a
+    /// Realm that gets its memory by pages waits for at each fault.
+    fn fill_page(&self, rd: GranuleAddr, ipa: Ipa, data: GranuleAddr) -> Result<(), RmiError>;
+
     /// Puts a block of 2 MiB of delegated granules at `ipa`; only for those who
     /// map blocks directly. Nothing is there after a failure.
     fn fill_block(&self, rd: GranuleAddr, ipa: Ipa, base: GranuleAddr) -> Result<(), RmiError>;

@@ -407,6 +407,14 @@ impl<'a> Ledger<'a> {
         base
     }
 
+    /// [`place`](Self::place) for a run of one, which each page of a Realm comes in.
+    #[inline]
+    pub(crate) fn place_page(&self, page: Granules<Delegated>, kind: Kind, vm: VmId) {
+        if let Some(word) = self.word(page.base()) {
+            word.store(Owner::new(kind, vm).raw(), Ordering::Relaxed);
+        }
+    }
+
     /// Takes a granule the RMM gave back out of the books, if it is what it
     /// should be.
     pub(crate) fn reclaim(

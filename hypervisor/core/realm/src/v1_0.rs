@@ -81,6 +81,11 @@ impl<C: Conduit> Population for Rmi<C> {
         })
     }
 
+    #[inline(always)]
+    fn fill_page(&self, rd: GranuleAddr, ipa: Ipa, data: GranuleAddr) -> Result<(), RmiError> {
+        self.data_create_unknown(rd, data, ipa)
+    }
+
     fn fill_block(&self, _: GranuleAddr, _: Ipa, _: GranuleAddr) -> Result<(), RmiError> {
         Err(RmiError::NotSupported)
     }

@@ -77,6 +77,7 @@ impl<B: Backend> Realm<'_, B> {
     }
 
     /// Populates one page; the short way for Realms that get their memory so.
+    #[inline(always)]
     fn fill_page(
         &mut self,
         memory: &mut impl Memory,
@@ -85,18 +86,18 @@ impl<B: Backend> Realm<'_, B> {
     ) -> Result<(), RealmError> {
         let step = Step::Fill(ipa);
         let rd = self.descriptor(step)?;
-        self.need_table(memory, place.region)?;
+        if self.shape(place.region) != Shape::Table {
+            self.need_table(memory, place.region)?;
+        }
         let run = self
             .obtain_page(memory)
             .map_err(|cause| step.failed(cause))?;
-        let (_, result) = self
-            .rmm
-            .fill(rd, ipa.align_down(GRANULE_SIZE), run.base(), 1);
-        if let Err(error) = result {
+        let at = ipa.align_down(GRANULE_SIZE);
+        if let Err(error) = self.rmm.fill_page(rd, at, run.base()) {
             self.give_back(memory, run);
             return Err(step.failed(error));
         }
-        self.ledger.place(run, Supply::Stray.kind(), self.vm);
+        self.ledger.place_page(run, Supply::Stray.kind(), self.vm);
         if let Some(region) = self.regions.get_mut(place.region) {
             region.populated.add(place.page);
             region.strays.add(place.page);

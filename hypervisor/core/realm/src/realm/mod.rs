@@ -226,17 +226,23 @@ impl<'a, B: Backend> Realm<'a, B> {
     }
 
     /// One delegated granule for a page; batches make most of them cheap.
+    #[inline(always)]
     fn obtain_page(&mut self, memory: &mut impl Memory) -> Result<Granules<Delegated>, Cause> {
         let batch = match self.batch.take() {
             Some(batch) => batch,
-            None => match self.obtain(memory, BATCH) {
-                Err(Cause::OutOfMemory) => self.obtain(memory, 1)?,
-                batch => batch?,
-            },
+            None => self.obtain_batch(memory)?,
         };
         let (page, rest) = batch.split(1);
         self.batch = rest;
         page.ok_or(Cause::OutOfMemory)
+    }
+
+    #[inline(never)]
+    fn obtain_batch(&self, memory: &mut impl Memory) -> Result<Granules<Delegated>, Cause> {
+        match self.obtain(memory, BATCH) {
+            Err(Cause::OutOfMemory) => self.obtain(memory, 1),
+            batch => batch,
+        }
     }
 
     /// Undelegates granules and frees what comes back.

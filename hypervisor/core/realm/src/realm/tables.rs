@@ -107,6 +107,7 @@ impl<B: Backend> Realm<'_, B> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn shape(&self, index: usize) -> Shape {
         self.regions
             .get(index)

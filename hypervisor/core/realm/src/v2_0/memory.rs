@@ -8,6 +8,7 @@ use rmi::client::{Absurd, Blocked, Contents, Removed, RmiError};
 use rmi::rtt::{UnprotectedAttr, entry_size};
 use rmi::v2_0::range::{Access, BlockSize, MemState, Oaddr, RangeDesc};
 
+#[inline]
 fn single(
     base: GranuleAddr,
     size: BlockSize,
@@ -31,6 +32,7 @@ impl<C: Conduit> Delegation for Host<C> {
 
 impl<C: Conduit> Host<C> {
     /// One `RTT_DATA_MAP` of `count` blocks; returns how far it came.
+    #[inline(never)]
     fn data_map(
         &self,
         rd: GranuleAddr,
@@ -91,6 +93,14 @@ impl<C: Conduit> Population for Host<C> {
             }
         }
         (count, Ok(()))
+    }
+
+    #[inline(always)]
+    fn fill_page(&self, rd: GranuleAddr, ipa: Ipa, data: GranuleAddr) -> Result<(), RmiError> {
+        let memory = single(data, BlockSize::Size4K, 1, MemState::Delegated)?;
+        let top = Ipa::new(ipa.raw().saturating_add(GRANULE_SIZE));
+        // Progress of one granule is all of it.
+        self.rmi.rtt_data_map(rd, ipa, top, memory).map(|_| ())
     }
 
     fn fill_block(&self, rd: GranuleAddr, ipa: Ipa, base: GranuleAddr) -> Result<(), RmiError> {
