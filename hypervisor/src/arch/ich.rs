@@ -13,6 +13,8 @@
 use aarch64_cpu::registers::*;
 use rmi::v1_0::{GICV3_HCR_MASK, RecEnter, RecExit};
 
+/// No bits that anybody asks for.
+const OFF: u64 = u64::MAX;
 /// `ICH_HCR_EL2.En`.
 const ENABLE: u64 = 1 << 0;
 /// What an exit reports of `ICH_HCR_EL2`: EOIcount and the bits a host may set.
@@ -54,14 +56,15 @@ registers!(read_group1_active, write_group1_active:
 /// registers of this CPU belong to this vCPU, and `load` and `save` come in pairs
 /// around each entry. Without either the value is the vCPU's state at rest, and may
 /// go to another CPU.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct VirtualInterface {
     /// List registers of the CPU it is attached to.
     lists: usize,
     /// List registers, from the first on, that may hold an interrupt.
     used: usize,
-    /// What `ICH_HCR_EL2` holds but for EOIcount.
-    hcr: u64,
+    /// The bits of `ICH_HCR_EL2` asked for when it was last written; [`OFF`] while
+    /// the interface is off.
+    asked: u64,
     vmcr: u64,
     ap0r: [u64; 4],
     ap1r: [u64; 4],
@@ -73,7 +76,7 @@ impl VirtualInterface {
         Self {
             lists: 0,
             used: 0,
-            hcr: 0,
+            asked: OFF,
             vmcr: 0,
             ap0r: [0; 4],
             ap1r: [0; 4],
@@ -84,7 +87,7 @@ impl VirtualInterface {
     /// lost, list registers included: its `save` has read those.
     pub fn attach(&mut self) {
         ICH_HCR_EL2.set(0);
-        self.hcr = 0;
+        self.asked = OFF;
         self.used = 0;
         self.lists = usize::from(list_registers());
         for index in 0..self.lists {
@@ -103,7 +106,7 @@ impl VirtualInterface {
     /// Takes the vCPU's state out of this CPU, and turns its interface off.
     pub fn detach(&mut self) {
         ICH_HCR_EL2.set(0);
-        self.hcr = 0;
+        self.asked = OFF;
         self.vmcr = ICH_VMCR_EL2.get();
         let banks = active_priority_banks();
         for (index, (group0, group1)) in self.ap0r.iter_mut().zip(&mut self.ap1r).enumerate() {
@@ -117,9 +120,28 @@ impl VirtualInterface {
     /// Gives the guest its interrupts, right before it is entered.
     ///
     /// `vgic` fills list registers from the first on without a gap, so that an
-    /// entry without interrupts, which most are, looks at one.
-    #[inline]
+    /// entry without interrupts, which most are, looks at one, and one with a
+    /// single interrupt, which most others are, at two.
+    #[inline(always)]
     pub fn load(&mut self, enter: &RecEnter) {
+        let [first, second, ..] = enter.gicv3_lrs;
+        if first | self.used as u64 != 0 {
+            if second != 0 || self.used > 1 {
+                self.load_lists(enter);
+            } else {
+                ICH_LR0_EL2.set(first);
+                self.used = usize::from(first != 0);
+            }
+        }
+        // A stale EOIcount does no harm: who counts (LRENPIE) has the register written.
+        if enter.gicv3_hcr != self.asked {
+            ICH_HCR_EL2.set(enter.gicv3_hcr & GICV3_HCR_MASK | ENABLE);
+            self.asked = enter.gicv3_hcr;
+        }
+    }
+
+    #[inline(never)]
+    fn load_lists(&mut self, enter: &RecEnter) {
         let lists = enter.gicv3_lrs.get(..self.lists).unwrap_or_default();
         let mut used = 0;
         for list in lists.iter().take_while(|list| **list != 0) {
@@ -130,33 +152,48 @@ impl VirtualInterface {
             write_list(index, 0);
         }
         self.used = used;
-        // A stale EOIcount does no harm: who counts (LRENPIE) has the register written.
-        let hcr = enter.gicv3_hcr & GICV3_HCR_MASK | ENABLE;
-        if hcr != self.hcr {
-            ICH_HCR_EL2.set(hcr);
-            self.hcr = hcr;
-        }
     }
 
     /// Takes back what became of them, right after it has exited.
     ///
     /// Without an interrupt listed and without a condition asked for, no
     /// maintenance interrupt can stand and `vgic` reads none of this, so the
-    /// interface stays on. Otherwise it goes off, or a maintenance interrupt
-    /// would stand at the GIC for as long as the host works.
-    #[inline]
+    /// interface stays on. It also stays on while none stands. Otherwise it goes
+    /// off, or the maintenance interrupt would stand at the GIC for as long as the
+    /// host works.
+    #[inline(always)]
     pub fn save(&mut self, exit: &mut RecExit) {
         exit.gicv3_vmcr = ICH_VMCR_EL2.get();
-        if self.used == 0 && self.hcr == ENABLE {
+        if self.used as u64 | self.asked == 0 {
             return;
         }
+        if self.asked != 0 || self.used > 1 {
+            self.save_all(exit);
+        } else {
+            let [first, ..] = &mut exit.gicv3_lrs;
+            *first = ICH_LR0_EL2.get();
+            // Nobody has asked for EOIcount, the one thing `ICH_HCR_EL2` tells.
+            exit.gicv3_hcr = 0;
+            exit.gicv3_misr = ICH_MISR_EL2.get();
+            if exit.gicv3_misr != 0 {
+                self.turn_off();
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn save_all(&mut self, exit: &mut RecExit) {
         for (index, list) in exit.gicv3_lrs.iter_mut().enumerate().take(self.used) {
             *list = read_list(index);
         }
         exit.gicv3_misr = ICH_MISR_EL2.get();
         exit.gicv3_hcr = ICH_HCR_EL2.get() & REPORTED;
+        self.turn_off();
+    }
+
+    fn turn_off(&mut self) {
         ICH_HCR_EL2.set(0);
-        self.hcr = 0;
+        self.asked = OFF;
     }
 }
 
