@@ -174,7 +174,7 @@ impl Local {
         }
         self.arm(timer);
         cpu::wait_for_interrupt();
-        if self.take_interrupts().input {
+        if self.take_interrupts().input() {
             self.machine.feed();
         }
     }
@@ -199,7 +199,7 @@ impl Local {
     #[inline]
     pub fn take_interrupts(&mut self) -> Taken {
         let taken = interrupts::take();
-        if taken.timer {
+        if taken.timer() {
             self.armed = None;
         }
         taken

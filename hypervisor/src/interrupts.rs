@@ -1,5 +1,7 @@
 //! The physical interrupts that the host takes.
 
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use arm_gic::IntId;
 use arm_gic::gicv3::GicError;
 use platform::Platform;
@@ -14,13 +16,11 @@ use crate::{console, input};
 /// while, which costs the guest time but not the host its grip.
 const AT_ONCE: usize = 32;
 
-/// The interrupts by number.
+/// The private interrupts that every CPU takes.
 #[derive(Clone, Copy, Debug)]
 struct Lines {
-    /// This CPU's EL2 timer.
+    /// The CPU's EL2 timer.
     timer: Option<IntId>,
-    /// The console's input.
-    uart: Option<IntId>,
     /// What ends a guest's turn: its timers, which are the CPU's while it runs,
     /// and the maintenance interrupt of its virtual CPU interface. Without them
     /// at the GIC its ticks would end no turn.
@@ -28,15 +28,26 @@ struct Lines {
 }
 
 static LINES: Once<Lines> = Once::new();
+
+/// The number of no interrupt that is ever taken.
+const NONE: u32 = u32::MAX;
+/// The EL2 timer's number: what is looked for in every interrupt is a plain word.
+static TIMER: AtomicU32 = AtomicU32::new(NONE);
+/// The number of the console's input.
+static UART: AtomicU32 = AtomicU32::new(NONE);
+
 static GIC: Mutex<Option<Gic>, { rank::GIC }> = Mutex::new(None);
 
 /// Takes the interrupt controller into service, for the CPU that boots.
 pub fn open(platform: &Platform, interactive: bool) -> Result<(), GicError> {
     let timers = platform.timer;
     let uart = platform.uart.intid.and_then(intid);
-    let lines = LINES.call_once(|| Lines {
+    let uart = uart.filter(|_| interactive);
+    let number = |intid: Option<IntId>| intid.map_or(NONE, u32::from);
+    TIMER.store(number(intid(timers.hyp_physical)), Relaxed);
+    UART.store(number(uart), Relaxed);
+    LINES.call_once(|| Lines {
         timer: intid(timers.hyp_physical),
-        uart: uart.filter(|_| interactive),
         of_guests: [
             intid(timers.physical),
             intid(timers.virtual_),
@@ -45,7 +56,7 @@ pub fn open(platform: &Platform, interactive: bool) -> Result<(), GicError> {
     });
     *GIC.lock() = Some(Gic::new(platform)?);
     open_cpu()?;
-    if let Some(uart) = lines.uart {
+    if let Some(uart) = uart {
         with_gic(|gic| gic.enable_shared(uart))?;
         console::set_input_interrupt(true);
     }
@@ -69,22 +80,32 @@ fn with_gic(act: impl FnOnce(&mut Gic) -> Result<(), GicError>) -> Result<(), Gi
     }
 }
 
-/// What was among the interrupts taken.
+/// What was among the interrupts taken, a bit for each kind: most often only the
+/// guest's own, which one look at a register tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Taken {
-    /// This CPU's timer.
-    pub timer: bool,
-    /// A call of another CPU.
-    pub kick: bool,
-    /// Something on the console.
-    pub input: bool,
-}
+pub struct Taken(u8);
 
 impl Taken {
+    const TIMER: u8 = 1 << 0;
+    const KICK: u8 = 1 << 1;
+    const INPUT: u8 = 1 << 2;
+
+    /// This CPU's timer.
+    #[inline]
+    pub fn timer(self) -> bool {
+        self.0 & Self::TIMER != 0
+    }
+
+    /// Something on the console.
+    #[inline]
+    pub fn input(self) -> bool {
+        self.0 & Self::INPUT != 0
+    }
+
     /// Whether only interrupts of the guest were there.
     #[inline]
     pub fn is_nothing(self) -> bool {
-        self == Self::default()
+        self.0 == 0
     }
 }
 
@@ -102,19 +123,18 @@ pub fn take() -> Taken {
     taken
 }
 
+#[inline]
 fn note(intid: IntId, taken: &mut Taken) {
-    let Some(lines) = LINES.get() else {
-        return;
-    };
+    let number = u32::from(intid);
     if intid == gic::KICK {
-        taken.kick = true;
-    } else if Some(intid) == lines.timer {
+        taken.0 |= Taken::KICK;
+    } else if number == TIMER.load(Relaxed) {
         // Level-triggered: it must fall before it is ended.
         timer::disarm();
-        taken.timer = true;
-    } else if Some(intid) == lines.uart {
+        taken.0 |= Taken::TIMER;
+    } else if number == UART.load(Relaxed) {
         input::receive();
-        taken.input = true;
+        taken.0 |= Taken::INPUT;
     }
 }
 
