@@ -164,6 +164,11 @@ impl Turn<'_> {
                         devices = self.vm.devices.lock();
                     }
                 }
+                Request::Populate(ipa) => {
+                    drop(devices);
+                    self.populate(ipa)?;
+                    devices = self.vm.devices.lock();
+                }
                 request => {
                     drop(devices);
                     if let Some(leave) = self.perform(request, page, engine)? {
@@ -178,8 +183,7 @@ impl Turn<'_> {
     /// Does what devices cannot.
     fn perform(&mut self, request: Request, page: &mut RunPage, engine: &mut dyn Psci) -> Step {
         match request {
-            Request::Resume | Request::Interrupted => Ok(None),
-            Request::Populate(ipa) => self.populate(ipa),
+            Request::Resume | Request::Interrupted | Request::Populate(_) => Ok(None),
             Request::Share(ipa) => self.share(ipa, page),
             Request::Wait => Ok(self.still_waits(page)),
             Request::ConvertRipas { base, top, value } => {
@@ -282,13 +286,14 @@ impl Turn<'_> {
         Some(Leave::Wait { until })
     }
 
-    fn populate(&mut self, ipa: addr::Ipa) -> Step {
+    #[inline]
+    fn populate(&mut self, ipa: addr::Ipa) -> Result<(), Ended> {
         let pages = self.vm.guest.lock().populate(self.machine.ram, ipa);
         let pages = pages?;
         if let Some(bench) = self.machine.bench {
             bench.populated(pages);
         }
-        Ok(None)
+        Ok(())
     }
 
     fn share(&mut self, ipa: addr::Ipa, page: &mut RunPage) -> Step {
