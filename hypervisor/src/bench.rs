@@ -149,7 +149,7 @@ impl Bench {
     }
 
     /// Puts the figures into the summary.
-    pub fn report(self, entered: u64, summary: &mut Summary) {
+    pub fn report(self, entered: u64, summary: &mut Summary<'_>) {
         let books = BOOKS.lock();
         let started = books.first_entry.saturating_sub(entered);
         summary.bench_begin();

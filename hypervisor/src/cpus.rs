@@ -1,20 +1,22 @@
 //! The physical CPUs: how the others are started, and what each does for ever.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use conduit::{Conduit, Regs};
 use entry::{MAX_CPUS, SecondaryBoot};
 use heapless::Vec;
 use platform::{Platform, PsciConduit};
 use rsi::psci;
-use sched::{Kicks, Pick};
+use sched::{Kicks, Pick, TaskId};
 use spin::Once;
 
 use crate::arch::smc::SmcConduit;
 use crate::arch::{cpu, gic, guest, timer};
+use crate::console;
 use crate::interrupts::{self, Taken};
 use crate::machine::{MACHINE, Machine};
 use crate::memory::phys;
+use crate::operator;
 
 /// Seconds that a CPU has to come up.
 const PATIENCE: u64 = 5;
@@ -132,6 +134,53 @@ pub fn kick_others() {
     }
 }
 
+/// What a CPU spent its time on, in ticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// With vCPUs, their exits included.
+    pub guests: u64,
+    /// Asleep.
+    pub idle: u64,
+    /// How often it took up another vCPU than the last.
+    pub switches: u64,
+}
+
+/// [`Times`] as its CPU alone writes them.
+struct Spent {
+    guests: AtomicU64,
+    idle: AtomicU64,
+    switches: AtomicU64,
+}
+
+static TIMES: [Spent; MAX_CPUS] = [const {
+    Spent {
+        guests: AtomicU64::new(0),
+        idle: AtomicU64::new(0),
+        switches: AtomicU64::new(0),
+    }
+}; MAX_CPUS];
+
+fn add(to: &AtomicU64, value: u64) {
+    to.store(
+        to.load(Ordering::Relaxed).wrapping_add(value),
+        Ordering::Relaxed,
+    );
+}
+
+/// What CPU `number` has spent its time on.
+pub fn times(number: usize) -> Times {
+    TIMES.get(number).map_or(Times::default(), |spent| Times {
+        guests: spent.guests.load(Ordering::Relaxed),
+        idle: spent.idle.load(Ordering::Relaxed),
+        switches: spent.switches.load(Ordering::Relaxed),
+    })
+}
+
+/// The affinity of CPU `number`.
+pub fn mpidr(number: usize) -> Option<u64> {
+    CPUS.get()?.get(number).copied()
+}
+
 /// What one CPU keeps for itself while it works.
 pub struct Local {
     /// Its dense number.
@@ -139,6 +188,8 @@ pub struct Local {
     machine: &'static Machine,
     /// When its timer rings.
     armed: Option<u64>,
+    /// The vCPU it ran last.
+    last: Option<TaskId>,
 }
 
 impl Local {
@@ -149,6 +200,18 @@ impl Local {
             number,
             machine,
             armed: None,
+            last: None,
+        }
+    }
+
+    /// Runs a task until it leaves.
+    fn run(&mut self, task: TaskId) {
+        let begun = timer::now();
+        let was_vcpu = self.machine.run(self, task);
+        if let (true, Some(spent)) = (was_vcpu, TIMES.get(self.number)) {
+            add(&spent.guests, timer::now() - begun);
+            add(&spent.switches, (self.last != Some(task)).into());
+            self.last = Some(task);
         }
     }
 
@@ -156,12 +219,14 @@ impl Local {
     pub fn work(mut self) -> ! {
         loop {
             self.machine.check_deadline(timer::now());
+            console::attend(timer::now());
+            operator::attend(self.machine);
             let (pick, kicks) = self.machine.sched.lock().pick(self.number, timer::now());
             kick(kicks.without(self.number));
             match pick {
                 Pick::Run { task, timer } => {
                     self.arm(timer);
-                    self.machine.run(&mut self, task);
+                    self.run(task);
                 }
                 Pick::Idle { timer } => self.idle(timer),
             }
@@ -173,19 +238,22 @@ impl Local {
             self.machine.finish();
         }
         self.arm(timer);
+        let begun = timer::now();
         cpu::wait_for_interrupt();
+        if let Some(spent) = TIMES.get(self.number) {
+            add(&spent.idle, timer::now() - begun);
+        }
         if self.take_interrupts().input() {
-            self.machine.feed();
+            self.machine.feed_all();
         }
     }
 
-    /// Has the timer ring at `until`, or when the VMs' time is up if that is
-    /// earlier.
+    /// Has the timer ring at `until`, or earlier if the VMs' time is up or the
+    /// console wants attention.
     pub fn arm(&mut self, until: Option<u64>) {
-        let at = match (until, self.machine.deadline()) {
-            (Some(until), Some(deadline)) => Some(until.min(deadline)),
-            (one, other) => one.or(other),
-        };
+        let deadline = self.machine.deadline().min(console::due());
+        let at = until.map_or(deadline, |until| until.min(deadline));
+        let at = (at != u64::MAX).then_some(at);
         if at != self.armed {
             match at {
                 Some(at) => timer::arm(at),

@@ -1,18 +1,12 @@
 //! The end: the summary as the last line on the UART, then power off.
 
-use core::fmt::{self, Write};
-
 use report::summary::{Exits, Granules, Outcome, Summary, TooLong, Vm};
 use vm_config::{VmKind, VmPlan};
 
 use crate::calls::Calls;
 use crate::machine::{Machine, Place};
 use crate::rmm;
-use crate::sync::{Mutex, rank};
 use crate::{console, power};
-
-/// Too large for a stack.
-static SUMMARY: Mutex<Summary, { rank::SUMMARY }> = Mutex::new(Summary::new());
 
 /// Writes the summary and turns the machine off.
 pub fn finish(machine: &Machine) -> ! {
@@ -24,27 +18,23 @@ pub fn finish(machine: &Machine) -> ! {
             log::error!("{granule} stays with the RMM: {owner}");
         }
     }
-    let mut summary = SUMMARY.lock();
+    let mut summary = machine.summary.lock();
     fill(&mut summary, machine);
     if let Some(bench) = machine.bench {
         bench.report(machine.boot.entered, &mut summary);
     }
-    let mut line = Line;
-    console::fresh_line();
-    match summary.finish(&machine.args.nonce, &mut line) {
-        Ok(()) => console::write(b"\r\n"),
-        Err(TooLong) => log::error!("{TooLong}"),
+    console::finish();
+    let nonce = &machine.args.nonce;
+    if let Err(TooLong) = console::framed(|line| summary.finish(nonce, line)) {
+        log::error!("{TooLong}");
     }
     power::off()
 }
 
-fn fill(summary: &mut Summary, machine: &Machine) {
+fn fill(summary: &mut Summary<'_>, machine: &Machine) {
     let rmm = machine.rmm;
     let mut calls = Calls::default();
-    rmm.count(&mut calls);
-    for place in &machine.vms {
-        count(place, &mut calls);
-    }
+    machine.count_calls(&mut calls);
     let version = rmm.books().map(|books| {
         let version = books.offer.version;
         (version.major(), version.minor())
@@ -74,21 +64,11 @@ fn fill(summary: &mut Summary, machine: &Machine) {
     summary.memory(machine.before, machine.ram.usage());
 }
 
-/// Adds the calls made for a VM.
-fn count(place: &Place, calls: &mut Calls) {
-    if let Some(vm) = place.vm() {
-        calls.add(vm.life.lock().calls.iter());
-        if let Some(counter) = vm.calls {
-            counter.count(calls);
-        }
-    }
-}
-
-fn tell(summary: &mut Summary, place: &Place) {
+fn tell(summary: &mut Summary<'_>, place: &Place) {
     let mut calls = Calls::default();
-    count(place, &mut calls);
     match place {
         Place::Here(vm) => {
+            vm.count_calls(&mut calls);
             let life = vm.life.lock();
             let told = Vm {
                 rim: life.rim.as_ref().map(|rim| &rim[..]),
@@ -111,15 +91,5 @@ fn idle(plan: &VmPlan, outcome: Outcome) -> Vm<'_> {
         rim: None,
         rim_reported: None,
         exits: Exits::default(),
-    }
-}
-
-/// The console as a writer.
-struct Line;
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        console::write(text.as_bytes());
-        Ok(())
     }
 }

@@ -9,8 +9,8 @@ use spin::Once;
 
 use crate::arch::gic::{self, Gic};
 use crate::arch::timer;
+use crate::console;
 use crate::sync::{Mutex, rank};
-use crate::{console, input};
 
 /// Interrupts taken in one go: a line that never falls is left pending after a
 /// while, which costs the guest time but not the host its grip.
@@ -58,7 +58,6 @@ pub fn open(platform: &Platform, interactive: bool) -> Result<(), GicError> {
     open_cpu()?;
     if let Some(uart) = uart {
         with_gic(|gic| gic.enable_shared(uart))?;
-        console::set_input_interrupt(true);
     }
     Ok(())
 }
@@ -133,7 +132,7 @@ fn note(intid: IntId, taken: &mut Taken) {
         timer::disarm();
         taken.0 |= Taken::TIMER;
     } else if number == UART.load(Relaxed) {
-        input::receive();
+        console::receive();
         taken.0 |= Taken::INPUT;
     }
 }

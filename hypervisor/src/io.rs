@@ -4,11 +4,13 @@ use core::fmt;
 
 use devices::Board;
 use heapless::Vec;
-use virtio::{Broken, Device, Entropy, Fill, HEAD, Media, SECTOR, Storage, Take, Terminal, Wire};
+use virtio::{
+    Broken, Device, Entropy, Fill, HEAD, Media, PORT_STORAGE, SECTOR, Storage, Take, Terminal, Wire,
+};
 use vm_config::{Devices, Disk, MAX_DISKS, Mac, map};
 
 use crate::arch::random::{self, Source};
-use crate::memory::Ram;
+use crate::memory::{Ram, SharedRam};
 use crate::network::{self, Port};
 
 /// What a VM's devices hold of the host. A reset of the VM changes nothing of
@@ -16,6 +18,8 @@ use crate::network::{self, Port};
 #[derive(Default)]
 pub struct Holdings {
     disks: Vec<Contents, MAX_DISKS>,
+    /// The address of its card, if it was on the switch.
+    mac: Option<Mac>,
     port: Option<Port>,
     random: Option<Source>,
 }
@@ -25,7 +29,12 @@ enum Contents {
     /// Where they lie in the bundle.
     Bundle(&'static [u8]),
     /// In RAM of the VM's own.
-    Ram(&'static mut [u8]),
+    Ram {
+        /// There.
+        memory: &'static mut [u8],
+        /// What is in it at the start; nothing if it is blank.
+        from: Option<&'static [u8]>,
+    },
 }
 
 /// A device that this machine cannot provide.
@@ -86,7 +95,8 @@ impl Holdings {
             }
         }
         if let Some(mac) = devices.net {
-            holdings.port = network::join(mac.0, ram);
+            holdings.mac = Some(mac);
+            holdings.port = network::join(mac.0, || ram.table(PORT_STORAGE));
             match holdings.port {
                 Some(_) => _ = board.plug(map::VIRTIO_NET, Device::net(mac.0)),
                 None => missing(Missing::Net { mac }),
@@ -111,6 +121,17 @@ impl Holdings {
     pub fn leave(&mut self) {
         if let Some(port) = self.port.take() {
             port.leave();
+        }
+    }
+
+    /// Makes it as it was at the first start: a new life of the VM begins.
+    pub fn renew(&mut self, ram: SharedRam) {
+        self.disks.iter_mut().for_each(Contents::renew);
+        if let (Some(mac), None) = (self.mac, &self.port) {
+            let memory = || ram.with(|ram| ram.table(PORT_STORAGE))?;
+            // What was its own before is free, unless another VM has it now: then
+            // it does without, as at the first start.
+            self.port = network::join(mac.0, memory);
         }
     }
 
@@ -142,10 +163,21 @@ impl Contents {
             return Some(Self::Bundle(bytes));
         }
         let memory = ram.table::<u8>(size)?;
-        if let Some(bytes) = from {
-            memory.copy_from_slice(bytes);
+        let mut contents = Self::Ram { memory, from };
+        contents.renew();
+        Some(contents)
+    }
+
+    /// Puts in what is there at the start of the VM.
+    fn renew(&mut self) {
+        match self {
+            Self::Bundle(_) => {}
+            Self::Ram {
+                memory,
+                from: Some(bytes),
+            } => memory.copy_from_slice(bytes),
+            Self::Ram { memory, from: None } => memory.fill(0),
         }
-        Some(Self::Ram(memory))
     }
 }
 
@@ -179,7 +211,7 @@ impl<T> Storage for Host<'_, T> {
     fn disk(&mut self, index: usize) -> Option<Media<'_>> {
         Some(match self.holdings.disks.get_mut(index)? {
             Contents::Bundle(bytes) => Media::ReadOnly(bytes),
-            Contents::Ram(memory) => Media::Writable(memory),
+            Contents::Ram { memory, .. } => Media::Writable(memory),
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The machine at work: all its VMs, and who runs where.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ::stage2::Vmids;
 use entry::BootInfo;
 use realm::plan::Bundle;
 use report::args::Args;
+use report::summary::{CAPACITY, Summary};
 use report::summary::{Memory, Outcome};
 use sched::{Home, Kicks, Leave, Sched, Slot, Stopped, TaskId};
 use spin::Once;
@@ -14,6 +15,8 @@ use vm_config::{Plan, VmPlan, map};
 
 use crate::arch::{cpu, guest, stage2, timer};
 use crate::bench::Bench;
+use crate::calls::Calls;
+use crate::console;
 use crate::cpus::{self, Local};
 use crate::finish;
 use crate::memory::{Ram, SharedRam, phys};
@@ -52,8 +55,14 @@ pub struct Machine {
     pub vms: Vec<Place>,
     /// What memory was in use before the first VM was built.
     pub before: Memory,
+    /// Where the end of the run is told.
+    pub summary: Mutex<Summary<'static>, { rank::SUMMARY }>,
     /// VMs that are not over yet.
     live: AtomicUsize,
+    /// The operator is at work: the run does not end with its last VM.
+    held: AtomicBool,
+    /// No life begins any more.
+    closing: AtomicBool,
     deadline: AtomicU64,
 }
 
@@ -72,6 +81,14 @@ pub enum Place {
 }
 
 impl Place {
+    /// Its description.
+    pub fn plan(&self) -> &VmPlan {
+        match self {
+            Self::Here(vm) => &vm.plan,
+            Self::Absent { plan, .. } => plan,
+        }
+    }
+
     /// The VM, if it can run.
     pub fn vm(&self) -> Option<&Vm> {
         match self {
@@ -94,6 +111,7 @@ impl Machine {
         let bench = args.bench.then(Bench::start);
         let tasks: usize = plan.vms().map(|vm| 1 + vm.vcpus as usize).sum();
         let slots = ram.keep::<Slot>(tasks.max(1))?;
+        let room = ram.table::<u8>(CAPACITY)?;
         let slice = timer::frequency() * SLICE_MS / 1000;
         let mut sched = Sched::new(slots, slice);
         let mut vms = Vec::new();
@@ -127,6 +145,9 @@ impl Machine {
             before: ram.usage(),
             live: vms.iter().filter_map(Place::vm).count().into(),
             deadline: args.deadline.map_or(NEVER, ticks).into(),
+            summary: Mutex::new(Summary::new(room)),
+            held: false.into(),
+            closing: false.into(),
             boot,
             args,
             rmm,
@@ -142,37 +163,47 @@ impl Machine {
         self.vms.iter().filter_map(Place::vm)
     }
 
-    /// Runs `task` on this CPU until it leaves.
-    pub fn run(&'static self, local: &mut Local, task: TaskId) {
+    /// Runs `task` on this CPU until it leaves; says whether it was a vCPU, whose
+    /// time is noted.
+    pub fn run(&'static self, local: &mut Local, task: TaskId) -> bool {
         let Some((vm, vcpu)) = self.owner(task) else {
             // No slot is started that belongs to nobody.
             self.sched.lock().leave(local.number, Leave::Off);
-            return;
+            return false;
         };
         let number = local.number;
         let why = match vcpu.and_then(|index| Some((index, vm.vcpus.get(index)?))) {
-            Some((index, vcpu)) => vcpu.slice(&mut Turn {
-                machine: self,
-                local,
-                vm,
-                vcpu: index,
-            }),
+            Some((index, vcpu)) => {
+                vcpu.tally.comes(timer::now());
+                vcpu.slice(&mut Turn {
+                    machine: self,
+                    local,
+                    vm,
+                    vcpu: index,
+                    tally: &vcpu.tally,
+                })
+            }
             None => vm.step(self),
         };
+        let vcpu = vcpu.and_then(|index| vm.vcpus.get(index));
+        if let Some(vcpu) = vcpu {
+            vcpu.tally.leaves(timer::now());
+        }
         let again = self.sched.lock().leave(number, why);
         if why == Leave::Off
-            && let Some(vcpu) = vcpu.and_then(|index| vm.vcpus.get(index))
+            && let Some(vcpu) = vcpu
         {
             match again {
                 true => vcpu.started_again(),
                 false => self.wake(vm.steward),
             }
         }
+        vcpu.is_some()
     }
 
     /// The VM that `task` belongs to, and the vCPU of it, unless it is the
     /// steward.
-    fn owner(&self, task: TaskId) -> Option<(&Vm, Option<usize>)> {
+    pub fn owner(&self, task: TaskId) -> Option<(&Vm, Option<usize>)> {
         self.vms().find_map(|vm| {
             let offset = task.index().checked_sub(vm.steward.index())?;
             match offset.checked_sub(1) {
@@ -208,6 +239,12 @@ impl Machine {
         cpus::kick(kicks.without(cpu::number()));
     }
 
+    /// Has the steward of `vm` go to work again.
+    pub fn start_steward(&self, vm: &Vm) {
+        let kicks = self.sched.lock().start(vm.steward);
+        cpus::kick(kicks.without(cpu::number()));
+    }
+
     /// Whether vCPU `index` of `vm` is on.
     pub fn is_alive(&self, vm: &Vm, index: usize) -> bool {
         self.sched.lock().is_alive(vm.task(index))
@@ -234,11 +271,17 @@ impl Machine {
         kicks.is_none()
     }
 
-    /// Gives what was typed to the VM that has the console.
-    pub fn feed(&self) {
-        if let Some(vm) = self.vms().next() {
-            self.wake_vcpus(vm, vm.feed(self.ram));
+    /// Gives every VM what was typed for it.
+    pub fn feed_all(&self) {
+        if console::any_input() {
+            let has_input = |vm: &&Vm| console::has_input(vm.place);
+            self.vms().filter(has_input).for_each(|vm| self.feed(vm));
         }
+    }
+
+    /// Gives a VM what was typed for it.
+    pub fn feed(&self, vm: &Vm) {
+        self.wake_vcpus(vm, vm.feed(self.ram));
     }
 
     /// Has the virtio device in `slot` of `vm` work, and brings the frames it
@@ -262,12 +305,9 @@ impl Machine {
         }
     }
 
-    /// When the VMs' time is up.
-    pub fn deadline(&self) -> Option<u64> {
-        match self.deadline.load(Ordering::Relaxed) {
-            NEVER => None,
-            at => Some(at),
-        }
+    /// The tick at which the VMs' time is up; the last there is, if there is none.
+    pub fn deadline(&self) -> u64 {
+        self.deadline.load(Ordering::Relaxed)
     }
 
     /// Ends all VMs if their time is up.
@@ -275,6 +315,7 @@ impl Machine {
     pub fn check_deadline(&self, now: u64) {
         if now >= self.deadline.load(Ordering::Relaxed) {
             self.deadline.store(NEVER, Ordering::Relaxed);
+            self.close();
             for vm in self.vms() {
                 vm.end(Ended::Killed);
                 self.wake(vm.steward);
@@ -289,9 +330,51 @@ impl Machine {
         }
     }
 
-    /// Whether all VMs have ended.
+    /// A VM that was over lives again.
+    pub fn one_more(&self) {
+        self.live.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether the run has come to its end: all VMs have, and the operator does not
+    /// want to do something with them.
     pub fn is_over(&self) -> bool {
-        self.live.load(Ordering::Acquire) == 0
+        self.live.load(Ordering::Acquire) == 0 && !self.held.load(Ordering::Acquire)
+    }
+
+    /// The operator has VMs start and end: the run goes on until it is closed.
+    pub fn hold(&self) {
+        self.held.store(!self.is_closing(), Ordering::Release);
+    }
+
+    /// No life begins any more, and the run ends with its last VM.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.held.store(false, Ordering::Release);
+        if self.is_over() {
+            cpus::kick(Kicks::one(0));
+        }
+    }
+
+    /// The operator ends all VMs, and with them the run.
+    pub fn end_all(&self) {
+        self.close();
+        for vm in self.vms() {
+            vm.kill(false);
+            self.wake(vm.steward);
+        }
+    }
+
+    /// Adds all RMI calls to `calls`; those of vCPUs once they are off.
+    pub fn count_calls(&self, calls: &mut Calls) {
+        self.rmm.count(calls);
+        for vm in self.vms() {
+            vm.count_calls(calls);
+        }
+    }
+
+    /// Whether no life begins any more.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Ends the run.

@@ -1,11 +1,8 @@
 //! The switch that joins the VMs of this machine.
 
 use heapless::Vec;
-use virtio::{
-    Broken, Fill, HEAD, MAX_PORTS, Mac, PORT_STORAGE, PortCounters, PortId, Switch, Take,
-};
+use virtio::{Broken, Fill, HEAD, MAX_PORTS, Mac, PortCounters, PortId, Switch, Take};
 
-use crate::memory::Ram;
 use crate::sync::{Mutex, rank};
 
 struct Network {
@@ -27,12 +24,13 @@ pub struct Port(PortId);
 /// Connects a VM with this address. None if there is no RAM for its frames, no
 /// port left, or another VM with this address.
 ///
-/// A port's memory is never given back to `ram`, but used for the next port.
-pub fn join(mac: Mac, ram: &mut Ram) -> Option<Port> {
+/// `allocate` gives memory for a port if there is none left from another; it is
+/// never given back, but used for the next port.
+pub fn join(mac: Mac, allocate: impl FnOnce() -> Option<&'static mut [u8]>) -> Option<Port> {
     let spare = NETWORK.lock().spare.pop();
     let memory = match spare {
         Some(memory) => memory,
-        None => ram.table::<u8>(PORT_STORAGE)?,
+        None => allocate()?,
     };
     let mut network = NETWORK.lock();
     match network.switch.attach(mac, memory) {

@@ -14,14 +14,17 @@ const MARK: &[u8] = b"SUZERAIN-GUEST: init started";
 /// Output of one VM.
 pub struct Output {
     line: Vec<u8, LINE>,
+    /// The VM's place at the console.
+    vm: usize,
     bench: Option<Bench>,
 }
 
 impl Output {
-    /// No output yet.
-    pub const fn new(bench: Option<Bench>) -> Self {
+    /// No output yet of the VM in place `vm`.
+    pub const fn new(vm: usize, bench: Option<Bench>) -> Self {
         Self {
             line: Vec::new(),
+            vm,
             bench,
         }
     }
@@ -48,7 +51,7 @@ impl Output {
         {
             bench.mark(1);
         }
-        console::write(&self.line);
+        console::write(self.vm, &self.line);
         self.line.clear();
     }
 }

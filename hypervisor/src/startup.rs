@@ -5,9 +5,8 @@ use core::fmt::Display;
 
 use addr::PhysRange;
 use entry::BootInfo;
-use log::LevelFilter;
 use platform::Platform;
-use report::args::{Args, Verbosity};
+use report::args::Args;
 use spin::Once;
 use vm_config::Plan;
 
@@ -16,7 +15,7 @@ use crate::arch::mmu::{Map, Use};
 use crate::machine::{MACHINE, Machine};
 use crate::memory::{Ram, phys};
 use crate::rmm::{self, Rmm};
-use crate::{console, interrupts, power};
+use crate::{console, interrupts, operator, power};
 
 /// Says why the run ends here, and ends it. There is no summary, so that whoever
 /// started the run sees that it is incomplete.
@@ -66,13 +65,7 @@ pub fn platform(boot: &BootInfo) -> (Platform, Map) {
 /// Reads the arguments and sets the log's level.
 pub fn arguments(platform: &Platform) -> Args {
     let args = Args::parse(&platform.bootargs, &mut |ignored| log::warn!("{ignored}"));
-    log::set_max_level(match args.log {
-        Verbosity::Error => LevelFilter::Error,
-        Verbosity::Warn => LevelFilter::Warn,
-        Verbosity::Info => LevelFilter::Info,
-        Verbosity::Debug => LevelFilter::Debug,
-        Verbosity::Trace => LevelFilter::Trace,
-    });
+    log::set_max_level(operator::level(args.log));
     args
 }
 
@@ -121,10 +114,17 @@ pub fn machine(
     args: Args,
     plan: Plan<'static>,
     rmm: &'static Rmm,
-    ram: Ram,
+    mut ram: Ram,
 ) -> &'static Machine {
+    let Some(seats) = console::Seats::new(plan.len(), &mut ram) else {
+        give_up("cannot run VMs", "no RAM for their consoles")
+    };
     match Machine::new(boot, args, plan, rmm, ram) {
-        Some(machine) => MACHINE.call_once(|| machine),
+        Some(machine) => {
+            let names = machine.vms.iter().map(|place| &*place.plan().name);
+            console::begin(seats, names, &machine.args);
+            MACHINE.call_once(|| machine)
+        }
         None => give_up("cannot run VMs", "no RAM for their books"),
     }
 }

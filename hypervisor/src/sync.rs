@@ -78,6 +78,14 @@ impl<T, const RANK: u8> Drop for Guard<'_, T, RANK> {
     }
 }
 
+/// Forgets what this CPU holds: it is about to stop the machine, and what it still
+/// writes may need any lock.
+pub fn forget() {
+    if cfg!(debug_assertions) {
+        note(|_| Held::NONE);
+    }
+}
+
 /// Changes what this CPU is known to hold.
 fn note(change: impl FnOnce(Held) -> Held) {
     if let Some(held) = HELD.get(cpu::number()) {

@@ -53,6 +53,8 @@ pub enum Outcome {
     Crashed,
     /// The deadline passed.
     Killed,
+    /// The operator ended it.
+    Stopped,
     /// It was never started.
     Skipped,
     /// A word of a newer hypervisor.
@@ -67,6 +69,7 @@ impl fmt::Display for Outcome {
             Self::Reset => "reset",
             Self::Crashed => "crashed",
             Self::Killed => "killed at the deadline",
+            Self::Stopped => "ended by the operator",
             Self::Skipped => "skipped",
             Self::Unknown => "ended in a way this xtask does not know",
         })

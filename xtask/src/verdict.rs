@@ -106,7 +106,7 @@ fn faults(summary: &Summary, asked: Asked) -> Vec<String> {
     }
     for vm in &summary.vms {
         let fine = match vm.outcome {
-            Outcome::Off => true,
+            Outcome::Off | Outcome::Stopped => true,
             Outcome::Skipped => !asked.rme,
             _ => false,
         };

@@ -31,7 +31,12 @@ pub fn disarm() {
 
 /// Microseconds since the counter started.
 pub fn micros() -> u64 {
-    // In two steps, so that the product stays small whatever the uptime is.
-    let (now, frequency) = (now(), frequency());
-    now / frequency * 1_000_000 + now % frequency * 1_000_000 / frequency
+    micros_of(now())
+}
+
+/// Microseconds that so many ticks take.
+pub fn micros_of(ticks: u64) -> u64 {
+    // In two steps, so that the product stays small however many there are.
+    let frequency = frequency();
+    ticks / frequency * 1_000_000 + ticks % frequency * 1_000_000 / frequency
 }

@@ -83,6 +83,20 @@ impl Ram {
         self.claimed - self.free()
     }
 
+    /// Bytes of the largest run that can be taken.
+    pub fn largest(&mut self) -> u64 {
+        // The allocator cannot be asked, but taking a run and giving it back at once
+        // changes nothing.
+        let sizes = (0..ORDERS).rev().map(|order| 1_usize << order);
+        for count in sizes {
+            if let Some(run) = self.take(count) {
+                self.give(run, count);
+                return count as u64 * GRANULE_SIZE;
+            }
+        }
+        0
+    }
+
     /// Takes a naturally aligned run of `count` granules, a power of two.
     pub fn take(&mut self, count: usize) -> Option<GranuleAddr> {
         let run = self.free.alloc(count)?;
@@ -128,9 +142,8 @@ impl Ram {
     }
 
     /// Takes RAM for `len` values of type `T` for good, in their default state.
-    /// They must need no drop.
+    /// They are never dropped.
     pub fn keep<T: Default>(&mut self, len: usize) -> Option<&'static mut [T]> {
-        const { assert!(!core::mem::needs_drop::<T>()) };
         let base = self.take_bytes(len * size_of::<T>())?;
         let first = base.raw() as *mut T;
         for n in 0..len {

@@ -15,6 +15,8 @@ pub enum Ended {
     Stopped(Stop),
     /// The deadline came.
     Killed,
+    /// The operator wanted it so.
+    ByOperator,
     /// It could not be built.
     NotBuilt,
     /// The RMM did not enter it.
@@ -32,6 +34,7 @@ impl Ended {
             Self::Stopped(Stop::Off) => Outcome::Off,
             Self::Stopped(Stop::Reset) => Outcome::Reset,
             Self::Killed => Outcome::Killed,
+            Self::ByOperator => Outcome::Stopped,
             _ => Outcome::Crashed,
         }
     }
@@ -42,6 +45,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Stopped(stop) => stop.fmt(f),
             Self::Killed => f.write_str("killed, for its time is up"),
+            Self::ByOperator => f.write_str("killed by the operator"),
             Self::NotBuilt => f.write_str("it was not built"),
             Self::NotEntered(error) => write!(f, "stopped, for REC_ENTER gave {error}"),
             Self::Trouble(trouble) => write!(f, "stopped: {trouble}"),

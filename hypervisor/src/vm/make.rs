@@ -12,7 +12,7 @@ use stage2::Vmids;
 use vcpu::Policy;
 use vm_config::{ConfigError, Limits, Problem, VmKind, VmPlan};
 
-use super::{Devices, Guest, GuestLock, Life, Outlet, Vcpu, Vm};
+use super::{Devices, End, Guest, GuestLock, Life, Outlet, Shown, Vcpu, Vm};
 use crate::arch::guest::NoVhe;
 use crate::arch::ich;
 use crate::bench::Bench;
@@ -64,19 +64,24 @@ impl Maker<'_> {
     /// The VM of `plan`, the `number`th of the machine. If this machine cannot
     /// run it, a line in the log says why.
     pub fn make(&mut self, plan: VmPlan, number: u16, steward: TaskId) -> Place {
+        let place = usize::from(number) - 1;
         match self.parts(&plan, number) {
             Ok(parts) => Place::Here(Vm {
+                place,
                 steward,
                 guest: GuestLock::new(parts.guest),
                 devices: Mutex::new(Devices {
                     board: parts.board,
-                    outlet: Outlet::new(self.bench),
+                    outlet: Outlet::new(place, self.bench),
                     holdings: parts.holdings,
                 }),
                 vcpus: parts.vcpus,
                 life: Mutex::new(Life::new(plan.restarts)),
                 calls: parts.calls,
-                end: Mutex::new(None),
+                stage: Shown::new(),
+                starts: 1.into(),
+                populated: 0.into(),
+                end: Mutex::new(End::default()),
                 ending: false.into(),
                 plan,
             }),

@@ -7,39 +7,53 @@ mod ended;
 mod engine;
 mod guest;
 mod make;
+mod stage;
 mod steward;
+mod tally;
 mod vcpu;
 
 pub use ended::Ended;
 pub use engine::{Engines, Rec};
 pub use guest::{Guest, Trouble};
 pub use make::Maker;
+pub use stage::{Shown, Stage};
 pub use steward::Life;
+pub use tally::{REASONS, Tally};
 pub use vcpu::{Turn, Vcpu};
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use ::vcpu::Counters;
 use devices::{Board, Request};
+use realm::VmId;
 use rmi::v1_0::RecRun;
 use sched::TaskId;
 use virtio::{Served, Terminal};
 use vm_config::{VmPlan, map};
 
 use crate::bench::Bench;
-use crate::input;
+use crate::calls::Calls;
+use crate::console;
 use crate::io::Holdings;
 use crate::memory::{OfGuest, SharedRam, Window};
 use crate::output::Output;
 use crate::rmm::Counter;
 use crate::sync::{Guard, Mutex, rank};
 
+/// The number that no VM has.
+const NOBODY: VmId = match VmId::new(0) {
+    Some(number) => number,
+    None => unreachable!(),
+};
+
 /// A virtual machine.
 pub struct Vm {
     /// Its description.
     pub plan: VmPlan,
+    /// Its place among the VMs of the machine.
+    pub place: usize,
     /// Its steward's task; those of its vCPUs follow.
     pub steward: TaskId,
     /// Its memory.
@@ -52,9 +66,23 @@ pub struct Vm {
     pub life: Mutex<Life, { rank::LIFE }>,
     /// Counts the calls that belong to no vCPU of it.
     pub calls: Option<&'static dyn Counter>,
-    /// Why it is to end, once it is.
-    end: Mutex<Option<Ended>, { rank::END }>,
+    /// Where it is in that course.
+    pub stage: Shown,
+    /// How often its building was begun.
+    pub starts: AtomicU32,
+    /// Pages of RAM that it brought by touching them.
+    pub populated: AtomicU64,
+    end: Mutex<End, { rank::END }>,
     ending: AtomicBool,
+}
+
+/// Whether a VM is to end, and what then.
+#[derive(Debug, Default)]
+struct End {
+    /// Why it is to end, once it is.
+    why: Option<Ended>,
+    /// Whether the operator wants it to live again then.
+    comes_back: bool,
 }
 
 /// A VM's memory behind its lock.
@@ -100,14 +128,17 @@ pub struct Outlet {
     pub output: Output,
     /// The RIM it reported.
     pub rim: Option<heapless::Vec<u8, 64>>,
+    /// The VM's place at the console.
+    vm: usize,
     bench: Option<Bench>,
 }
 
 impl Outlet {
-    fn new(bench: Option<Bench>) -> Self {
+    fn new(vm: usize, bench: Option<Bench>) -> Self {
         Self {
-            output: Output::new(bench),
+            output: Output::new(vm, bench),
             rim: None,
+            vm,
             bench,
         }
     }
@@ -120,7 +151,7 @@ impl devices::Host for Outlet {
     }
 
     fn read(&mut self) -> Option<u8> {
-        input::take()
+        console::take(self.vm)
     }
 
     fn mark(&mut self, number: u64) {
@@ -140,11 +171,11 @@ impl Terminal for Outlet {
     }
 
     fn has_input(&mut self) -> bool {
-        !input::is_empty()
+        console::has_input(self.vm)
     }
 
     fn input(&mut self, to: &mut [u8]) -> usize {
-        let bytes = core::iter::from_fn(input::take);
+        let bytes = core::iter::from_fn(|| console::take(self.vm));
         let places = to.iter_mut().zip(bytes);
         places.map(|(to, byte)| *to = byte).count()
     }
@@ -162,16 +193,44 @@ impl Vm {
         self.ending.load(Ordering::Acquire)
     }
 
-    /// Begins another life.
-    fn again(&self) {
-        self.ending.store(false, Ordering::Release);
-    }
-
     /// Ends it; the first reason counts. The steward sees to the rest, once it
     /// is woken.
     pub fn end(&self, why: Ended) {
-        self.end.lock().get_or_insert(why);
+        let mut end = self.end.lock();
+        end.why.get_or_insert(why);
         self.ending.store(true, Ordering::Release);
+    }
+
+    /// Ends it because the operator wants that, whatever else was the matter, to
+    /// have it live again or not.
+    pub fn kill(&self, comes_back: bool) {
+        let mut end = self.end.lock();
+        *end = End {
+            why: Some(Ended::ByOperator),
+            comes_back,
+        };
+        self.ending.store(true, Ordering::Release);
+    }
+
+    /// It is down: whether another life begins, which the operator may want, or
+    /// the VM itself, if `may_restart`. Whoever wanted its end meanwhile gets it in
+    /// that life. If none begins, it is over.
+    fn lives_again(&self, may_restart: bool) -> bool {
+        let mut end = self.end.lock();
+        if core::mem::take(&mut end.comes_back) {
+            end.why = None;
+        } else if !may_restart {
+            self.stage.set(Stage::Over);
+            return false;
+        }
+        self.stage.set(Stage::Build);
+        self.ending.store(end.why.is_some(), Ordering::Release);
+        true
+    }
+
+    /// Whether its life is over.
+    pub fn is_over(&self) -> bool {
+        self.stage.get() == Stage::Over
     }
 
     /// Has the virtio device in `slot` work; returns the vCPUs that are to be
@@ -214,13 +273,32 @@ impl Vm {
             drop(devices);
             return self.serve(map::VIRTIO_CONSOLE, ram);
         }
-        while let Some(byte) = input::peek() {
+        while let Some(byte) = console::peek(self.place) {
             if !devices.board.receive(byte) {
                 break;
             }
-            input::take();
+            console::take(self.place);
         }
         devices.board.attention(usize::MAX)
+    }
+
+    /// Its number with the RMM and in the ledger.
+    pub fn number(&self) -> VmId {
+        // There are fewer VMs than numbers.
+        VmId::new(self.place as u16 + 1).unwrap_or(NOBODY)
+    }
+
+    /// What each of its vCPUs has done.
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.vcpus.iter().map(|vcpu| &vcpu.tally)
+    }
+
+    /// Adds the RMI calls made for it to `calls`; those of vCPUs once they are off.
+    pub fn count_calls(&self, calls: &mut Calls) {
+        calls.add(self.life.lock().calls.iter());
+        if let Some(counter) = self.calls {
+            counter.count(calls);
+        }
     }
 
     /// Its port of the switch, by its number.

@@ -4,6 +4,8 @@
 //! Each step is short, so that VMs come up beside each other and beside those
 //! that run; only taking down is done in one go.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use heapless::Vec;
 use realm::Progress;
 use realm::rim::Rim;
@@ -11,9 +13,10 @@ use report::summary::{Exits, Outcome};
 use sched::Leave;
 use vm_config::VmKind;
 
-use super::{Ended, Vm};
+use super::{Ended, Stage, Vm};
 use crate::arch::timer;
 use crate::calls::Calls;
+use crate::console;
 use crate::machine::Machine;
 use crate::selftest;
 
@@ -23,18 +26,8 @@ const PAGES_PER_STEP: usize = 512;
 /// Pages from which on a VM's images take long enough to tell of progress.
 const TOLD_FROM: u64 = 1024;
 
-/// Where a VM is in its course of life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    Build,
-    Run,
-    TakeDown,
-    Over,
-}
-
 /// A VM's course of life, and what is to be said of it at the end.
 pub struct Life {
-    stage: Stage,
     /// Restarts that are left.
     restarts: u32,
     /// Quarters of the images of which was told.
@@ -42,6 +35,8 @@ pub struct Life {
     /// Pages that were in after the last step.
     before: u64,
     /// How the last life ended.
+    pub ended: Option<Ended>,
+    /// What is said of that in the summary.
     pub outcome: Outcome,
     /// The RIM by the host's own books.
     pub rim: Option<Rim>,
@@ -52,13 +47,18 @@ pub struct Life {
 }
 
 impl Life {
+    /// Pages of its images that were put in.
+    pub fn copied(&self) -> u64 {
+        self.before
+    }
+
     /// A life that begins with building.
     pub fn new(restarts: u32) -> Self {
         Self {
-            stage: Stage::Build,
             restarts,
             told: 0,
             before: 0,
+            ended: None,
             outcome: Outcome::Crashed,
             rim: None,
             rim_reported: None,
@@ -69,7 +69,7 @@ impl Life {
 
 impl Vm {
     /// What it is called in the log.
-    fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.plan.kind {
             VmKind::Realm => "Realm",
             VmKind::Normal => "VM",
@@ -79,9 +79,9 @@ impl Vm {
     /// Takes one step of its life.
     pub fn step(&'static self, machine: &'static Machine) -> Leave {
         let life = &mut *self.life.lock();
-        match life.stage {
+        match self.stage.get() {
             Stage::Build => self.build(life, machine),
-            Stage::Run => self.watch(life, machine),
+            Stage::Run => self.watch(machine),
             Stage::TakeDown => self.take_down(life, machine),
             Stage::Over => Leave::Off,
         }
@@ -94,7 +94,7 @@ impl Vm {
             Ok(now) => {
                 self.note_progress(life, machine, started, now);
                 if now.ready && !self.is_ending() {
-                    return self.begin(life, machine);
+                    return self.begin(machine);
                 }
             }
             Err(error) => {
@@ -103,7 +103,7 @@ impl Vm {
             }
         }
         if self.is_ending() {
-            life.stage = Stage::TakeDown;
+            self.enter(Stage::TakeDown);
         }
         Leave::Yield
     }
@@ -126,7 +126,7 @@ impl Vm {
     }
 
     /// Lets its first vCPU run.
-    fn begin(&self, life: &mut Life, machine: &'static Machine) -> Leave {
+    fn begin(&self, machine: &'static Machine) -> Leave {
         self.devices.lock().board.reset();
         for vcpu in &self.vcpus {
             vcpu.begin();
@@ -136,13 +136,13 @@ impl Vm {
             selftest::read_realm(&machine.args, books, rec);
         }
         log::info!("{} {} runs", self.kind(), self.plan.name);
-        life.stage = Stage::Run;
+        self.enter(Stage::Run);
         machine.start_vcpu(self, 0);
         Leave::Wait { until: None }
     }
 
     /// Waits for the end, and then until no vCPU runs any more.
-    fn watch(&self, life: &mut Life, machine: &Machine) -> Leave {
+    fn watch(&self, machine: &Machine) -> Leave {
         if !self.is_ending() {
             if machine.any_alive(self) {
                 return Leave::Wait { until: None };
@@ -153,15 +153,16 @@ impl Vm {
             // The last of them wakes the steward when it has left.
             return Leave::Wait { until: None };
         }
-        life.stage = Stage::TakeDown;
+        self.enter(Stage::TakeDown);
         Leave::Yield
     }
 
     fn take_down(&self, life: &mut Life, machine: &Machine) -> Leave {
         let (kind, name) = (self.kind(), &self.plan.name);
-        let ended = self.end.lock().take().unwrap_or(Ended::NotBuilt);
+        let ended = self.end.lock().why.take().unwrap_or(Ended::NotBuilt);
         self.settle(life);
         log::info!("{kind} {name}: {ended}");
+        life.ended = Some(ended);
         life.outcome = ended.outcome();
         let taken = self.guest.lock().take_down(machine.ram);
         match self.plan.kind {
@@ -172,27 +173,69 @@ impl Vm {
             ),
             VmKind::Normal => log::info!("{kind} {name}: {} pages came back", taken.returned),
         }
-        if life.outcome == Outcome::Reset && life.restarts > 0 {
-            life.restarts -= 1;
-            life.stage = Stage::Build;
-            life.told = 0;
-            life.before = 0;
-            self.again();
+        let resets = life.outcome == Outcome::Reset && life.restarts > 0;
+        if self.lives_again(resets && !machine.is_closing()) {
+            // Its disks keep what it wrote if it began again by itself.
+            match ended {
+                Ended::ByOperator => self.devices.lock().holdings.renew(machine.ram),
+                _ => life.restarts = life.restarts.saturating_sub(1),
+            }
+            self.anew(life);
             log::info!("{kind} {name} starts again");
             return Leave::Yield;
         }
-        life.stage = Stage::Over;
         let mut devices = self.devices.lock();
         if let Some(port) = devices.holdings.port() {
             log::info!("{kind} {name}: network: {}", port.counters());
         }
         devices.holdings.leave();
         drop(devices);
-        life.rim = machine
-            .bundle()
-            .and_then(|bundle| self.guest.lock().rim(&bundle));
+        let _ = self.rim(life, machine);
+        console::ended(self.place);
         machine.one_is_over();
         Leave::Off
+    }
+
+    /// Notes that it goes to a stage of its life.
+    fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+    }
+
+    /// Another building begins.
+    fn anew(&self, life: &mut Life) {
+        life.told = 0;
+        life.before = 0;
+        life.rim = None;
+        self.populated.store(0, Relaxed);
+        self.starts.fetch_add(1, Relaxed);
+    }
+
+    /// Begins another life of a VM that is over; false if it is not.
+    pub fn start(&'static self, machine: &'static Machine) -> bool {
+        let life = &mut *self.life.lock();
+        if !self.is_over() || machine.is_closing() {
+            return false;
+        }
+        life.restarts = self.plan.restarts;
+        self.anew(life);
+        self.devices.lock().holdings.renew(machine.ram);
+        console::started(self.place);
+        // Nobody wants its end yet.
+        self.end.lock().comes_back = true;
+        let _ = self.lives_again(false);
+        machine.one_more();
+        machine.start_steward(self);
+        true
+    }
+
+    /// Its RIM by the calls made; the hash of all measured pages is taken once.
+    pub fn rim(&self, life: &mut Life, machine: &Machine) -> Option<Rim> {
+        if life.rim.is_none()
+            && let Some(bundle) = machine.bundle()
+        {
+            life.rim = self.guest.lock().rim(&bundle);
+        }
+        life.rim
     }
 
     /// Takes note of what its devices and vCPUs leave behind.

@@ -1,5 +1,7 @@
 //! A virtual CPU: its page, what runs it, and its slices of a physical one.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use devices::Request;
 use realm::{Fault, RipasAnswer};
 use rmi::client::{PsciAnswer, RmiError};
@@ -10,17 +12,22 @@ use vcpu::enter;
 use vm_config::CpuOn;
 
 use super::engine::{Engine, Engines, Psci};
-use super::{Ended, Trouble, Vm};
+use super::{Ended, Tally, Trouble, Vm};
 use crate::arch::timer;
 use crate::calls::Calls;
+use crate::console;
 use crate::cpus::{self, Local};
-use crate::input;
 use crate::machine::Machine;
 use crate::memory::RunPage;
 use crate::sync::{Mutex, rank};
 
-/// A virtual CPU. Whoever runs it holds its lock for the whole slice.
-pub struct Vcpu(Mutex<Body, { rank::VCPU }>);
+/// A virtual CPU.
+pub struct Vcpu {
+    /// What it has done.
+    pub tally: Tally,
+    /// Whoever runs it holds this for the whole slice.
+    body: Mutex<Body, { rank::VCPU }>,
+}
 
 /// What a vCPU is made of.
 struct Body {
@@ -37,17 +44,20 @@ struct Body {
 impl Vcpu {
     /// A vCPU that runs nothing.
     pub fn new(page: RunPage) -> Self {
-        Self(Mutex::new(Body {
-            page,
-            engine: Engines::None,
-            waits: false,
-            tentative: false,
-        }))
+        Self {
+            tally: Tally::default(),
+            body: Mutex::new(Body {
+                page,
+                engine: Engines::None,
+                waits: false,
+                tentative: false,
+            }),
+        }
     }
 
     /// Gives it a new life.
     pub fn begin(&self) {
-        let mut body = self.0.lock();
+        let mut body = self.body.lock();
         body.page.clear();
         body.waits = false;
         body.tentative = false;
@@ -55,19 +65,19 @@ impl Vcpu {
 
     /// Ends its life; the calls made in it are added to `calls`.
     pub fn end(&self, calls: &mut Calls) {
-        let mut body = self.0.lock();
+        let mut body = self.body.lock();
         body.engine.count(calls);
         body.engine = Engines::None;
     }
 
     /// Notes that it was started while it was going off.
     pub fn started_again(&self) {
-        self.0.lock().tentative = true;
+        self.body.lock().tentative = true;
     }
 
     /// Runs it until it leaves its CPU, and says why it does.
     pub fn slice(&self, turn: &mut Turn<'_>) -> Leave {
-        let body = &mut *self.0.lock();
+        let body = &mut *self.body.lock();
         if body.waits {
             if let Some(leave) = turn.still_waits(&mut body.page) {
                 return leave;
@@ -115,6 +125,8 @@ pub struct Turn<'t> {
     pub vm: &'static Vm,
     /// The vCPU.
     pub vcpu: usize,
+    /// What it has done.
+    pub tally: &'static Tally,
 }
 
 /// Whether the loop goes on.
@@ -150,13 +162,14 @@ impl Turn<'_> {
             if let Some(bench) = bench {
                 bench.exited(&run.exit);
             }
+            self.tally.exited(run.exit.exit_reason as u8);
             devices = self.vm.devices.lock();
             match devices.exited(vcpu, run) {
                 Request::Resume => {}
                 // Most interrupts are the guest's own and need nothing more.
                 Request::Interrupted => {
                     let taken = self.local.take_interrupts();
-                    if !taken.is_nothing() || !input::is_empty() {
+                    if !taken.is_nothing() || self.has_input() {
                         drop(devices);
                         if let Some(leave) = self.attend()? {
                             return Ok(leave);
@@ -214,6 +227,13 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether something was typed for the guest. The first look is enough nearly
+    /// always.
+    #[inline(always)]
+    fn has_input(&self) -> bool {
+        console::any_input() && console::has_input(self.vm.place)
+    }
+
     /// Looks at what is going on beside this guest, and then at what its devices
     /// had to leave.
     #[cold]
@@ -241,10 +261,15 @@ impl Turn<'_> {
     #[cold]
     fn look_up(&mut self) -> Step {
         let now = timer::now();
-        self.machine.feed();
+        self.machine.feed_all();
         self.machine.check_deadline(now);
+        console::attend(now);
         if self.vm.is_ending() {
             return Ok(Some(Leave::Off));
+        }
+        // What the operator wants is done between two tasks.
+        if console::has_command() {
+            return Ok(Some(Leave::Yield));
         }
         let (review, kicks) = self.machine.sched.lock().review(self.local.number, now);
         cpus::kick(kicks.without(self.local.number));
@@ -269,8 +294,8 @@ impl Turn<'_> {
         if self.vm.is_ending() {
             return Some(Leave::Off);
         }
-        if !input::is_empty() {
-            self.machine.feed();
+        if self.has_input() {
+            self.machine.feed(self.vm);
         }
         // Should this not be the end of it, this vCPU is woken again.
         if let Some(slot) = self.vm.unfinished() {
@@ -290,6 +315,7 @@ impl Turn<'_> {
     fn populate(&mut self, ipa: addr::Ipa) -> Result<(), Ended> {
         let pages = self.vm.guest.lock().populate(self.machine.ram, ipa);
         let pages = pages?;
+        self.vm.populated.fetch_add(pages as u64, Relaxed);
         if let Some(bench) = self.machine.bench {
             bench.populated(pages);
         }

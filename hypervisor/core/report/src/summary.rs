@@ -5,7 +5,6 @@
 //! the nonce, no guest ever sees it, so that a guest cannot forge a verdict.
 
 use core::fmt::{self, Write};
-use heapless::String;
 
 use crate::frame;
 use crate::json::{Hex, Text};
@@ -25,6 +24,8 @@ pub enum Outcome {
     Crashed,
     /// The deadline came.
     Killed,
+    /// The operator ended it.
+    Stopped,
     /// The machine cannot run it.
     Skipped,
 }
@@ -37,6 +38,7 @@ impl Outcome {
             Self::Reset => "reset",
             Self::Crashed => "crashed",
             Self::Killed => "killed",
+            Self::Stopped => "stopped",
             Self::Skipped => "skipped",
         }
     }
@@ -99,9 +101,10 @@ pub struct Vm<'a> {
     pub exits: Exits,
 }
 
-/// A summary being written.
-pub struct Summary {
-    text: String<CAPACITY>,
+/// A summary being written, into memory that the caller provides.
+pub struct Summary<'a> {
+    room: &'a mut [u8],
+    used: usize,
     overflow: bool,
     vms: usize,
 }
@@ -119,18 +122,20 @@ impl fmt::Display for TooLong {
     }
 }
 
-impl Summary {
-    /// Starts a document.
-    pub const fn new() -> Self {
+impl<'a> Summary<'a> {
+    /// Starts a document; [`CAPACITY`] bytes of room are enough for as many VMs as a
+    /// bundle holds.
+    pub const fn new(room: &'a mut [u8]) -> Self {
         Self {
-            text: String::new(),
+            room,
+            used: 0,
             overflow: false,
             vms: 0,
         }
     }
 
     fn put(&mut self, arguments: fmt::Arguments<'_>) {
-        self.overflow |= self.text.write_fmt(arguments).is_err();
+        self.overflow |= self.write_fmt(arguments).is_err();
     }
 
     /// The head. `firmware` is who answered at EL3: "embedded", "external" or
@@ -278,18 +283,25 @@ impl Summary {
     }
 
     /// Ends the document and writes its line, without a line break.
-    pub fn finish(&mut self, nonce: &str, out: &mut impl Write) -> Result<(), TooLong> {
+    pub fn finish(&mut self, nonce: &str, out: &mut dyn Write) -> Result<(), TooLong> {
         self.put(format_args!("}}"));
         if self.overflow {
             return Err(TooLong);
         }
-        frame::write(out, frame::SUMMARY, nonce, None, &self.text).map_err(|_| TooLong)
+        // Only whole texts were put in.
+        let text = self.room.get(..self.used).unwrap_or_default();
+        let text = core::str::from_utf8(text).map_err(|_| TooLong)?;
+        frame::write(out, frame::SUMMARY, nonce, None, text).map_err(|_| TooLong)
     }
 }
 
-impl Default for Summary {
-    fn default() -> Self {
-        Self::new()
+impl Write for Summary<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.used.checked_add(text.len()).ok_or(fmt::Error)?;
+        let place = self.room.get_mut(self.used..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.used = end;
+        Ok(())
     }
 }
 

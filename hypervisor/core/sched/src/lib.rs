@@ -83,6 +83,19 @@ pub enum Leave {
     Off,
 }
 
+/// Where a task stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It does not run until it is started.
+    Off,
+    /// It waits for a CPU.
+    Ready,
+    /// It runs on this CPU.
+    Running(usize),
+    /// It sleeps; this CPU, which it left, keeps its time.
+    Waiting(usize),
+}
+
 /// What became of a task that was to be stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stopped {
@@ -139,6 +152,16 @@ impl<'a> Sched<'a> {
     /// The task that `cpu` runs.
     pub fn running(&self, cpu: usize) -> Option<TaskId> {
         self.cpus.get(cpu)?.running
+    }
+
+    /// Where a task stands.
+    pub fn standing(&self, task: TaskId) -> Standing {
+        match self.slots.get(task.index()).map(|slot| slot.state) {
+            None | Some(State::Absent | State::Off) => Standing::Off,
+            Some(State::Ready) => Standing::Ready,
+            Some(State::Running(cpu)) => Standing::Running(cpu.into()),
+            Some(State::Waiting { cpu, .. }) => Standing::Waiting(cpu.into()),
+        }
     }
 
     /// Makes a task known. It is off.

@@ -38,7 +38,7 @@ pub enum Command {
     VmList(Form),
     /// `vm start NAME`
     VmStart(usize),
-    /// `vm stop NAME`: ask it to.
+    /// `vm stop NAME`: as `vm kill`, for nothing can ask a guest.
     VmStop(usize),
     /// `vm kill NAME`: whatever it does.
     VmKill(usize),
@@ -190,19 +190,19 @@ pub const COMMANDS: [Usage; 17] = [
     plain(
         ("vm", "stop"),
         Argument::Vm,
-        "stop a VM at its next exit",
+        "end a VM; nothing can ask it to, so this is `vm kill`",
         |g| Command::VmStop(vm(g)),
     ),
     plain(
         ("vm", "kill"),
         Argument::Vm,
-        "stop a VM at once, whatever it does",
+        "end a VM at once, whatever it does",
         |g| Command::VmKill(vm(g)),
     ),
     plain(
         ("vm", "restart"),
         Argument::Vm,
-        "stop a VM and start it again",
+        "end a VM and start it again",
         |g| Command::VmRestart(vm(g)),
     ),
     plain(

@@ -11,8 +11,6 @@
 
 use core::fmt::{self, Write};
 
-use heapless::Vec;
-
 use crate::command::{self, Command, Roster, Usage};
 use crate::editor::{self, Edit, Editor, Line};
 use crate::guest::Guest;
@@ -48,11 +46,9 @@ pub enum Event {
     Command(Command),
 }
 
-/// The console of `VMS` guests at most, of each of which the last `BACKLOG` bytes
-/// are kept. All bytes of a new one are zero, so that a static one takes no room in
-/// an image.
-pub struct Console<const VMS: usize, const BACKLOG: usize> {
-    guests: Vec<Guest<BACKLOG>, VMS>,
+/// The console of guests, of each of which the last `BACKLOG` bytes are kept.
+pub struct Console<'g, const BACKLOG: usize> {
+    guests: &'g mut [Guest<BACKLOG>],
     /// The guest the terminal belongs to.
     attached: Option<usize>,
     /// The guest that the last byte left.
@@ -82,11 +78,11 @@ impl<const BACKLOG: usize> Roster for Names<'_, BACKLOG> {
     }
 }
 
-impl<const VMS: usize, const BACKLOG: usize> Console<VMS, BACKLOG> {
+impl<'g, const BACKLOG: usize> Console<'g, BACKLOG> {
     /// No guests yet.
     pub const fn new() -> Self {
         Self {
-            guests: Vec::new(),
+            guests: &mut [],
             attached: None,
             left: None,
             editor: Editor::new(),
@@ -98,17 +94,16 @@ impl<const VMS: usize, const BACKLOG: usize> Console<VMS, BACKLOG> {
         }
     }
 
-    /// Adds a guest; returns its place, by which all else knows it, or `None` if
-    /// there are `VMS` already.
-    pub fn add(&mut self, name: &str) -> Option<usize> {
-        let place = self.guests.len();
-        self.guests.push(Guest::new(name)).ok()?;
-        Some(place)
-    }
-
-    /// All guests are there. The only one of them gets the terminal; of several, or
+    /// These are the guests; all else knows them by their places. The only one of them gets the terminal; of several, or
     /// of none, there is the overview, with a prompt if somebody types.
-    pub fn begin(&mut self, is_interactive: bool, columns: u16, sink: &mut dyn Sink) {
+    pub fn begin(
+        &mut self,
+        guests: &'g mut [Guest<BACKLOG>],
+        is_interactive: bool,
+        columns: u16,
+        sink: &mut dyn Sink,
+    ) {
+        self.guests = guests;
         self.is_interactive = is_interactive;
         self.columns = columns;
         self.attached = (self.guests.len() == 1).then_some(0);
@@ -334,7 +329,7 @@ impl<const VMS: usize, const BACKLOG: usize> Console<VMS, BACKLOG> {
     }
 
     fn run(&mut self, line: &Line, sink: &mut dyn Sink) -> Event {
-        let names = Names(&self.guests);
+        let names = Names(self.guests);
         // The editor lets nothing but ASCII in.
         let line = core::str::from_utf8(line).unwrap_or_default();
         match command::parse(line, &names) {
@@ -357,7 +352,7 @@ impl<const VMS: usize, const BACKLOG: usize> Console<VMS, BACKLOG> {
 
     /// Adds what all words that fit have in common; if that is nothing, shows them.
     fn complete(&mut self, sink: &mut dyn Sink) {
-        let names = Names(&self.guests);
+        let names = Names(self.guests);
         let line = self.editor.before_cursor();
         let line = core::str::from_utf8(line).unwrap_or_default();
         let typed = line.rsplit(' ').next().unwrap_or_default().len();
@@ -402,7 +397,7 @@ impl<const VMS: usize, const BACKLOG: usize> Console<VMS, BACKLOG> {
     }
 }
 
-impl<const VMS: usize, const BACKLOG: usize> Default for Console<VMS, BACKLOG> {
+impl<const BACKLOG: usize> Default for Console<'_, BACKLOG> {
     fn default() -> Self {
         Self::new()
     }

@@ -11,10 +11,10 @@ pub const MAX_NAME: usize = 31;
 /// Bytes of a line that are gathered; a longer one is written in parts.
 pub const LINE: usize = 256;
 
-/// A guest.
+/// A guest at the console.
 pub struct Guest<const BACKLOG: usize> {
     /// Its name.
-    pub name: String<MAX_NAME>,
+    pub(crate) name: String<MAX_NAME>,
     line: Vec<u8, LINE>,
     /// Whether the beginning of this line was written.
     continued: bool,
@@ -24,16 +24,20 @@ pub struct Guest<const BACKLOG: usize> {
 }
 
 impl<const BACKLOG: usize> Guest<BACKLOG> {
-    /// One that has printed nothing. A name that is too long is cut.
-    pub fn new(name: &str) -> Self {
-        let mut own = String::new();
+    /// Gives it its name; one that is too long is cut.
+    pub fn set_name(&mut self, name: &str) {
+        self.name.clear();
         for c in name.chars() {
-            if own.push(c).is_err() {
+            if self.name.push(c).is_err() {
                 break;
             }
         }
+    }
+
+    /// One that has no name and has printed nothing.
+    pub const fn new() -> Self {
         Self {
-            name: own,
+            name: String::new(),
             line: Vec::new(),
             continued: false,
             backlog: [0; BACKLOG],
@@ -42,7 +46,7 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
     }
 
     /// Keeps what it prints for whoever attaches later.
-    pub fn keep(&mut self, bytes: &[u8]) {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
         let skipped = bytes.len().saturating_sub(BACKLOG);
         let mut rest = bytes.get(skipped..).unwrap_or_default();
         self.printed = self.printed.wrapping_add(skipped as u64);
@@ -62,7 +66,7 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
 
     /// Writes the last of what it printed, from the beginning of a line if more was
     /// printed than is kept. Returns whether that ends in the middle of a line.
-    pub fn replay(&self, sink: &mut dyn Sink) -> bool {
+    pub(crate) fn replay(&self, sink: &mut dyn Sink) -> bool {
         let size = BACKLOG as u64;
         let split = (self.printed % size.max(1)) as usize;
         let (new, old) = self.backlog.split_at_checked(split).unwrap_or_default();
@@ -86,7 +90,7 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
     }
 
     /// Gathers lines and writes each as rows. Returns how many ended.
-    pub fn gather(&mut self, bytes: &[u8], shape: Shape, sink: &mut dyn Sink) -> u32 {
+    pub(crate) fn gather(&mut self, bytes: &[u8], shape: Shape, sink: &mut dyn Sink) -> u32 {
         let mut ended = 0;
         for &byte in bytes {
             if byte == b'\n' {
@@ -106,7 +110,7 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
     }
 
     /// Writes the part of a line there is.
-    pub fn flush(&mut self, shape: Shape, sink: &mut dyn Sink) {
+    pub(crate) fn flush(&mut self, shape: Shape, sink: &mut dyn Sink) {
         if !self.line.is_empty() {
             self.emit(shape, sink);
             self.continued = true;
@@ -114,7 +118,7 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
     }
 
     /// Forgets the line it is printing: it was shown otherwise.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.line.clear();
         self.continued = false;
     }
@@ -148,5 +152,11 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
         self.row(shape).write(whole, self.continued, sink);
         self.line = rest;
         self.continued = true;
+    }
+}
+
+impl<const BACKLOG: usize> Default for Guest<BACKLOG> {
+    fn default() -> Self {
+        Self::new()
     }
 }

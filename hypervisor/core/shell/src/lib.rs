@@ -35,7 +35,7 @@ mod sink;
 pub use command::{COMMANDS, Command, Form, Refusal, Roster, Usage, Why, complete, parse};
 pub use console::{Console, Event, LEAVE, PROMPT};
 pub use editor::{CAPACITY, Edit, Editor, HISTORY, Line};
-pub use guest::MAX_NAME;
+pub use guest::{Guest, MAX_NAME};
 pub use sink::{Sink, Text};
 
 #[cfg(test)]

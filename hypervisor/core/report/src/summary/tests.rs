@@ -4,7 +4,7 @@ use super::*;
 use std::string::String as Text;
 
 fn one_vm(name: &str) -> Text {
-    let mut summary = Summary::new();
+    let mut summary = Summary::new(room());
     summary.begin("embedded", true, Some((1, 0)));
     summary.calls([("VERSION", 1), ("DATA_CREATE", 0)].into_iter());
     let vm = Vm {
@@ -66,7 +66,7 @@ fn a_name_cannot_break_out_of_its_string() {
 
 #[test]
 fn a_document_that_does_not_fit_is_refused() {
-    let mut summary = Summary::new();
+    let mut summary = Summary::new(room());
     summary.begin("none", false, None);
     summary.calls(core::iter::empty());
     let name = "x".repeat(CAPACITY);
@@ -84,7 +84,7 @@ fn a_document_that_does_not_fit_is_refused() {
 
 #[test]
 fn what_the_rmm_is_stands_beside_its_version() {
-    let mut summary = Summary::new();
+    let mut summary = Summary::new(room());
     summary.begin("external", true, Some((2, 0)));
     let quirks = ["one-granule-ranges", "psci-complete-3-arguments"];
     summary.rmm((2, 0), Some("tf-rmm"), quirks.into_iter());
@@ -93,10 +93,15 @@ fn what_the_rmm_is_stands_beside_its_version() {
     assert!(text.contains(
         r#""rmi_version":"2.0","rmm":{"version":"2.0","flavour":"tf-rmm","quirks":["one-granule-ranges","psci-complete-3-arguments"]},"rmi_calls""#
     ));
-    let mut old = Summary::new();
+    let mut old = Summary::new(room());
     old.rmm((1, 0), None, core::iter::empty());
     assert_eq!(
         old.text,
         r#","rmm":{"version":"1.0","flavour":null,"quirks":[]}"#
     );
+}
+
+/// Room for a summary.
+fn room() -> &'static mut [u8] {
+    std::vec![0; CAPACITY].leak()
 }

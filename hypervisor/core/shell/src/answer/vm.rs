@@ -288,7 +288,9 @@ pub struct ExitRow<'a> {
     pub reason: &'a str,
     /// How many.
     pub count: u64,
-    /// What they took from exit to next entry, in ticks of the physical counter.
+    /// How many of them were timed.
+    pub timed: u64,
+    /// What those took from exit to next entry, in ticks of the physical counter.
     pub ticks: u64,
 }
 
@@ -321,9 +323,11 @@ impl Answer for Exits<'_> {
                 1 => write!(out, "{}", exit.vcpu),
                 2 => out.write_str(exit.reason),
                 3 => write!(out, "{}", exit.count),
+                4 if exit.timed == 0 => out.write_str("-"),
                 4 => write!(out, "{}", Micros(self.time(exit.ticks, 1_000_000))),
+                _ if exit.timed == 0 => out.write_str("-"),
                 _ => {
-                    let each = exit.ticks / exit.count.max(1);
+                    let each = exit.ticks / exit.timed;
                     write!(out, "{} ns", self.time(each, 1_000_000_000))
                 }
             }
@@ -340,6 +344,7 @@ impl Answer for Exits<'_> {
                     object.raw("vcpu", exit.vcpu)?;
                     object.text("reason", exit.reason)?;
                     object.raw("count", exit.count)?;
+                    object.raw("timed", exit.timed)?;
                     object.raw("ticks", exit.ticks)
                 })
             })

@@ -170,7 +170,8 @@ fn exits_are_told_with_what_they_cost() {
             vm: "web",
             vcpu: 1,
             reason: "data abort",
-            count: 1000,
+            count: 1100,
+            timed: 1000,
             ticks: 62_500,
         }],
     };
@@ -178,7 +179,7 @@ fn exits_are_told_with_what_they_cost() {
         text(&exits),
         "\
 VM   VCPU  REASON      COUNT    TIME    EACH
-web     1  data abort   1000  1.0 ms  992 ns
+web     1  data abort   1100  1.0 ms  992 ns
 "
     );
     assert_eq!(parsed(&exits)["exits"][0]["ticks"], 62_500);
@@ -186,7 +187,7 @@ web     1  data abort   1000  1.0 ms  992 ns
         hz: 0,
         rows: &[ExitRow {
             ticks: u64::MAX,
-            count: 0,
+            timed: 0,
             ..exits.rows[0]
         }],
     };
