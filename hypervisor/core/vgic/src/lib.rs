@@ -32,6 +32,7 @@
 )]
 
 mod bank;
+mod best;
 mod lists;
 mod mmio;
 mod sgi;

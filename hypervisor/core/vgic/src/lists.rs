@@ -5,6 +5,7 @@
 //! to date after a run, [`Vgic::load`] chooses anew what is listed.
 
 use crate::bank::{Bank, Progress};
+use crate::best::{Best, Choice, KEY_INTID, KEY_PRIORITY_SHIFT, WORST, share};
 use crate::{MAX_LIST_REGISTERS, NOBODY, SPI_BANKS, Vgic, spi_bank, spi_index};
 
 const LR_PENDING: u64 = 1 << 62;
@@ -36,60 +37,6 @@ pub(crate) struct Lists {
     written: u32,
     /// Whether active interrupts are in no register.
     spilled: bool,
-}
-
-/// The interrupts with the highest priorities of those offered, best first.
-/// A key is priority and INTID, so that the lower number wins a tie.
-struct Best {
-    keys: [u32; MAX_LIST_REGISTERS],
-    offered: usize,
-}
-
-const WORST: u32 = u32::MAX;
-const KEY_PRIORITY_SHIFT: u32 = 16;
-const KEY_INTID: u32 = 0xffff;
-
-impl Best {
-    const fn new() -> Self {
-        Self {
-            keys: [WORST; MAX_LIST_REGISTERS],
-            offered: 0,
-        }
-    }
-
-    #[inline]
-    fn offer(&mut self, mut key: u32) {
-        self.offered += 1;
-        for slot in &mut self.keys {
-            if *slot == WORST {
-                *slot = key;
-                return;
-            }
-            if key < *slot {
-                core::mem::swap(slot, &mut key);
-            }
-        }
-    }
-
-    /// Offers those of `bits`, of bank `index`.
-    #[inline]
-    fn offer_all(&mut self, bank: &Bank, index: usize, mut bits: u32) {
-        while bits != 0 {
-            let bit = bits.trailing_zeros();
-            bits &= bits - 1;
-            let intid = (index as u32 * 32) + bit;
-            self.offer(u32::from(bank.priority(bit)) << KEY_PRIORITY_SHIFT | intid);
-        }
-    }
-}
-
-/// Which interrupts get list registers.
-struct Choice {
-    active: Best,
-    pending: Best,
-    /// How many of each are taken.
-    take_active: usize,
-    take_pending: usize,
 }
 
 impl Vgic<'_> {
@@ -478,23 +425,6 @@ fn list_register(bank: &mut Bank, index: u32, first: u32, groups: u32) -> u64 {
         register |= LR_EOI;
     }
     register
-}
-
-/// Shares out `registers` between active and pending interrupts.
-fn share(
-    registers: usize,
-    active: &[u32; MAX_LIST_REGISTERS],
-    pending: &[u32; MAX_LIST_REGISTERS],
-    [actives, pendings]: [usize; 2],
-) -> (usize, usize) {
-    if actives + pendings <= registers {
-        return (actives, pendings);
-    }
-    let [active, ..] = active;
-    let [pending, ..] = pending;
-    let reserve = usize::from(pending >> KEY_PRIORITY_SHIFT < active >> KEY_PRIORITY_SHIFT);
-    let actives = actives.min(registers - reserve);
-    (actives, pendings.min(registers - actives))
 }
 
 /// How far the guest has come with the interrupt of our register `ours`, which came
