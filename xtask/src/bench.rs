@@ -100,6 +100,46 @@ pub fn exits(payload: &Value) -> Vec<Row> {
         .collect()
 }
 
+/// What a plain VM's exits take there and back, as its payload tells on the console.
+pub fn plain(log: &str) -> Vec<Row> {
+    const FIGURES: [(&str, &str, Option<u64>, Option<u64>); 6] = [
+        ("plain VM: null HVC", "null_hvc", Some(1_043), Some(150)),
+        ("plain VM: PSCI_VERSION", "psci_version", None, None),
+        ("plain VM: host call by HVC", "host_call", None, None),
+        (
+            "plain VM: MMIO read of a GICD register",
+            "gic_read",
+            Some(1_806),
+            Some(400),
+        ),
+        (
+            "plain VM: MMIO read of the UART's status",
+            "uart_status",
+            Some(6_099),
+            Some(400),
+        ),
+        (
+            "plain VM: fault on RAM, per 4 KiB",
+            "fault_per_4k",
+            None,
+            None,
+        ),
+    ];
+    FIGURES
+        .iter()
+        .map(|(name, key, reference, bar)| Row::new(name, *reference, *bar, figure(log, key)))
+        .collect()
+}
+
+/// The figure that a payload calls `key`: the last of a line `figure KEY NUMBER`.
+fn figure(log: &str, key: &str) -> Option<u64> {
+    log.lines().rev().find_map(|line| {
+        let (_, figure) = line.split_once("figure ")?;
+        let mut words = figure.split_whitespace();
+        (words.next() == Some(key)).then(|| words.next()?.parse().ok())?
+    })
+}
+
 /// Instructions of SHA-256 per 64-byte block, with the SHA-2 instructions.
 const PER_BLOCK: u64 = 256;
 /// Blocks hashed per measured granule: its content with padding, and the 256
@@ -208,7 +248,7 @@ fn grouped(value: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, exits, grouped, life};
+    use super::{Row, exits, figure, grouped, life};
     use serde_json::json;
 
     #[test]
@@ -224,6 +264,14 @@ mod tests {
         assert!(row(Some(200)).ends_with("met"));
         assert!(row(Some(1_450)).ends_with("missed by 1,250"));
         assert!(row(None).contains("not measured"));
+    }
+
+    #[test]
+    fn a_payload_tells_its_figures_by_name() {
+        let log = "bench-vm: figure gic 12\r\nfigure gic_read 340\nfigure gic_read\n";
+        assert_eq!(figure(log, "gic"), Some(12));
+        assert_eq!(figure(log, "gic_read"), Some(340));
+        assert_eq!(figure(log, "uart"), None);
     }
 
     #[test]

@@ -97,6 +97,10 @@ pub struct Options {
     /// Time by instructions, so that counts repeat.
     #[arg(skip)]
     pub counted: bool,
+    /// With `counted`, without the hypervisor's books of exits: keeping them would be
+    /// counted by a guest that counts for itself.
+    #[arg(skip)]
+    pub unbooked: bool,
     /// RAM of the machine in MiB instead of the default.
     #[arg(skip)]
     pub ram_mib: Option<u64>,
@@ -207,7 +211,7 @@ fn prepare(options: &Options, output: Output, input: &Input) -> Result<Prepared>
             is_interactive: *input != Input::None,
             columns: bootargs::columns(output),
             deadline,
-            bench: options.counted,
+            bench: options.counted && !options.unbooked,
             trace: options.trace.is_some(),
             more: options.hypervisor_args.as_deref(),
         }
@@ -314,6 +318,7 @@ impl Default for Options {
             hypervisor_args: None,
             device_tree: None,
             counted: false,
+            unbooked: false,
             ram_mib: None,
         }
     }
