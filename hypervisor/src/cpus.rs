@@ -6,6 +6,7 @@ use conduit::{Conduit, Regs};
 use entry::{MAX_CPUS, SecondaryBoot};
 use heapless::Vec;
 use platform::{Platform, PsciConduit};
+use recorder::{Event, Who};
 use rsi::psci;
 use sched::{Kicks, Pick, TaskId};
 use spin::Once;
@@ -13,6 +14,7 @@ use spin::Once;
 use crate::arch::smc::SmcConduit;
 use crate::arch::{cpu, gic, guest, timer};
 use crate::console;
+use crate::flight;
 use crate::interrupts::{self, Taken};
 use crate::machine::{MACHINE, Machine};
 use crate::memory::phys;
@@ -121,7 +123,12 @@ pub fn kick(kicks: Kicks) {
     let Some(cpus) = CPUS.get() else {
         return;
     };
-    for mpidr in kicks.iter().filter_map(|number| cpus.get(number)) {
+    for (number, mpidr) in kicks
+        .iter()
+        .filter_map(|number| Some((number, cpus.get(number)?)))
+    {
+        let cpu = number as u16;
+        flight::note(Who::HOST, Event::Kick { cpu });
         gic::kick(*mpidr);
     }
 }

@@ -1,12 +1,13 @@
 //! The end: the summary as the last line on the UART, then power off.
 
+use report::frame;
 use report::summary::{Exits, Granules, Outcome, Summary, TooLong, Vm};
 use vm_config::{VmKind, VmPlan};
 
 use crate::calls::Calls;
 use crate::machine::{Machine, Place};
 use crate::rmm;
-use crate::{console, power};
+use crate::{console, flight, power};
 
 /// Writes the summary and turns the machine off.
 pub fn finish(machine: &Machine) -> ! {
@@ -25,6 +26,13 @@ pub fn finish(machine: &Machine) -> ! {
     }
     console::finish();
     let nonce = &machine.args.nonce;
+    if machine.args.trace {
+        flight::dump(machine, |number, json| {
+            // A console takes everything.
+            let number = Some(number);
+            let _ = console::framed(|out| frame::write(out, frame::TRACE, nonce, number, json));
+        });
+    }
     if let Err(TooLong) = console::framed(|line| summary.finish(nonce, line)) {
         log::error!("{TooLong}");
     }

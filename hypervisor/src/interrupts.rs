@@ -5,12 +5,13 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use arm_gic::IntId;
 use arm_gic::gicv3::GicError;
 use platform::Platform;
+use recorder::{Event, Who};
 use spin::Once;
 
 use crate::arch::gic::{self, Gic};
 use crate::arch::timer;
-use crate::console;
 use crate::sync::{Mutex, rank};
+use crate::{console, flight};
 
 /// Interrupts taken in one go: a line that never falls is left pending after a
 /// while, which costs the guest time but not the host its grip.
@@ -130,8 +131,10 @@ fn note(intid: IntId, taken: &mut Taken) {
     } else if number == TIMER.load(Relaxed) {
         // Level-triggered: it must fall before it is ended.
         timer::disarm();
+        flight::note(Who::HOST, Event::Interrupt { intid: number });
         taken.0 |= Taken::TIMER;
     } else if number == UART.load(Relaxed) {
+        flight::note(Who::HOST, Event::Interrupt { intid: number });
         console::receive();
         taken.0 |= Taken::INPUT;
     }

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use ::stage2::Vmids;
 use entry::BootInfo;
 use realm::plan::Bundle;
+use recorder::{Cause, Event};
 use report::args::Args;
 use report::summary::{CAPACITY, Summary};
 use report::summary::{Memory, Outcome};
@@ -19,6 +20,7 @@ use crate::calls::Calls;
 use crate::console;
 use crate::cpus::{self, Local};
 use crate::finish;
+use crate::flight;
 use crate::memory::{Ram, SharedRam, phys};
 use crate::network;
 use crate::rmm::Rmm;
@@ -172,6 +174,7 @@ impl Machine {
             return false;
         };
         let number = local.number;
+        flight::takes_cpu(vm, vcpu);
         let why = match vcpu.and_then(|index| Some((index, vm.vcpus.get(index)?))) {
             Some((index, vcpu)) => {
                 vcpu.tally.comes(timer::now());
@@ -181,10 +184,12 @@ impl Machine {
                     vm,
                     vcpu: index,
                     tally: &vcpu.tally,
+                    since: 0,
                 })
             }
             None => vm.step(self),
         };
+        flight::leaves_cpu(vm, vcpu, why);
         let vcpu = vcpu.and_then(|index| vm.vcpus.get(index));
         if let Some(vcpu) = vcpu {
             vcpu.tally.leaves(timer::now());
@@ -219,14 +224,15 @@ impl Machine {
         cpus::kick(kicks.without(cpu::number()));
     }
 
-    /// Wakes those vCPUs of `vm` whose bits are set.
-    pub fn wake_vcpus(&self, vm: &Vm, vcpus: u64) {
+    /// Wakes those vCPUs of `vm` whose bits are set, for this reason.
+    pub fn wake_vcpus(&self, vm: &Vm, vcpus: u64, cause: Cause) {
         if vcpus == 0 {
             return;
         }
         let mut kicks = Kicks::NONE;
         let mut sched = self.sched.lock();
         for index in (0..vm.vcpus.len()).filter(|index| vcpus >> index & 1 != 0) {
+            flight::note(flight::who(vm, Some(index)), Event::Wake { cause });
             kicks = kicks.and(sched.wake(vm.task(index)));
         }
         drop(sched);
@@ -235,6 +241,8 @@ impl Machine {
 
     /// Lets a vCPU of `vm` run that is off.
     pub fn start_vcpu(&self, vm: &Vm, index: usize) {
+        let cause = Cause::CpuOn;
+        flight::note(flight::who(vm, Some(index)), Event::Wake { cause });
         let kicks = self.sched.lock().start(vm.task(index));
         cpus::kick(kicks.without(cpu::number()));
     }
@@ -281,13 +289,13 @@ impl Machine {
 
     /// Gives a VM what was typed for it.
     pub fn feed(&self, vm: &Vm) {
-        self.wake_vcpus(vm, vm.feed(self.ram));
+        self.wake_vcpus(vm, vm.feed(self.ram), Cause::Device);
     }
 
     /// Has the virtio device in `slot` of `vm` work, and brings the frames it
     /// sent to the VMs they are for.
     pub fn serve(&self, vm: &Vm, slot: usize) {
-        self.wake_vcpus(vm, vm.serve(slot, self.ram));
+        self.wake_vcpus(vm, vm.serve(slot, self.ram), Cause::Device);
         if slot != map::VIRTIO_NET {
             return;
         }
@@ -300,7 +308,7 @@ impl Machine {
             }
             let called = |vm: &&Vm| vm.port().is_some_and(|port| woken >> port & 1 != 0);
             for vm in self.vms().filter(called) {
-                self.wake_vcpus(vm, vm.serve(map::VIRTIO_NET, self.ram));
+                self.wake_vcpus(vm, vm.serve(map::VIRTIO_NET, self.ram), Cause::Device);
             }
         }
     }

@@ -14,6 +14,7 @@ mod calls;
 mod console;
 mod cpus;
 mod finish;
+mod flight;
 mod interrupts;
 mod io;
 mod machine;

@@ -8,5 +8,6 @@ use crate::{console, power};
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     console::seize();
     log::error!("{info}");
+    console::tell_last();
     power::off()
 }

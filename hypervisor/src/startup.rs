@@ -10,12 +10,12 @@ use report::args::Args;
 use spin::Once;
 use vm_config::Plan;
 
-use crate::arch::cpu;
 use crate::arch::mmu::{Map, Use};
+use crate::arch::{cpu, smc};
 use crate::machine::{MACHINE, Machine};
 use crate::memory::{Ram, phys};
 use crate::rmm::{self, Rmm};
-use crate::{console, interrupts, operator, power};
+use crate::{console, flight, interrupts, operator, power};
 
 /// Says why the run ends here, and ends it. There is no summary, so that whoever
 /// started the run sees that it is incomplete.
@@ -119,6 +119,8 @@ pub fn machine(
     let Some(seats) = console::Seats::new(plan.len(), &mut ram) else {
         give_up("cannot run VMs", "no RAM for their consoles")
     };
+    flight::open(&mut ram);
+    smc::set_noting(args.trace);
     match Machine::new(boot, args, plan, rmm, ram) {
         Some(machine) => {
             let names = machine.vms.iter().map(|place| &*place.plan().name);

@@ -6,9 +6,17 @@
 
 use conduit::{Conduit, Regs};
 use core::arch::asm;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-static STAMPING: AtomicBool = AtomicBool::new(false);
+use crate::flight;
+
+/// What is done with the stamps of a call; zero if they are not taken.
+static MODE: AtomicU8 = AtomicU8::new(0);
+/// They are added up for benches.
+const BENCH: u8 = 1;
+/// The call is noted in the flight recorder.
+const NOTE: u8 = 2;
+
 static LEFT: AtomicU64 = AtomicU64::new(0);
 static BACK: AtomicU64 = AtomicU64::new(0);
 static AWAY: AtomicU64 = AtomicU64::new(0);
@@ -34,9 +42,23 @@ impl Stamps {
     };
 }
 
-/// Starts taking stamps.
+/// Starts taking stamps for benches.
 pub fn start_stamping() {
-    STAMPING.store(true, Relaxed);
+    MODE.fetch_or(BENCH, Relaxed);
+}
+
+/// Says whether calls are noted in the flight recorder.
+pub fn set_noting(wanted: bool) {
+    match wanted {
+        true => MODE.fetch_or(NOTE, Relaxed),
+        false => MODE.fetch_and(!NOTE, Relaxed),
+    };
+}
+
+/// Whether calls are noted in the flight recorder.
+#[inline(always)]
+pub fn is_noting() -> bool {
+    MODE.load(Relaxed) & NOTE != 0
 }
 
 /// The stamps so far; all zero unless they are taken.
@@ -65,7 +87,7 @@ impl Conduit for SmcConduit {
             mut x6,
             mut x7,
         ] = regs.0;
-        let stamping = STAMPING.load(Relaxed);
+        let mode = MODE.load(Relaxed);
         let (left, back): (u64, u64);
         // SAFETY: SMCCC functions change registers as declared here and memory
         // only as their specifications say; whoever names a function that
@@ -81,7 +103,7 @@ impl Conduit for SmcConduit {
                 "b 3f",
                 "2: smc #0",
                 "3:",
-                stamping = in(reg) u32::from(stamping),
+                stamping = in(reg) u32::from(mode),
                 left = out(reg) left,
                 back = out(reg) back,
                 inlateout("x0") x0, inlateout("x1") x1,
@@ -95,10 +117,14 @@ impl Conduit for SmcConduit {
                 options(nostack),
             );
         }
-        if stamping {
+        if mode & BENCH != 0 {
             LEFT.store(left, Relaxed);
             BACK.store(back, Relaxed);
             AWAY.store(AWAY.load(Relaxed) + (back - left), Relaxed);
+        }
+        if mode & NOTE != 0 {
+            let [function, argument, ..] = regs.0;
+            flight::called(function, argument, x0, back.wrapping_sub(left));
         }
         Regs([x0, x1, x2, x3, x4, x5, x6, x7])
     }

@@ -13,7 +13,9 @@ use core::mem::{offset_of, size_of};
 
 use addr::PhysAddr;
 
-use crate::power;
+use recorder::{Event, Who};
+
+use crate::{flight, power};
 
 const EMERGENCY_STACK_SIZE: usize = 8 << 10;
 
@@ -125,9 +127,15 @@ fn unexpected(frame: &Frame, kind: u64) -> ! {
         frame.far,
         frame.esr,
     );
+    let event = Event::Crash {
+        syndrome: frame.esr,
+        address: frame.far,
+    };
+    flight::note(Who::HOST, event);
     for (n, pair) in frame.x.chunks(4).enumerate() {
         log::error!("x{:<2} {:x?}", n * 4, pair);
     }
+    crate::console::tell_last();
     power::off()
 }
 

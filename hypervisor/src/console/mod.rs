@@ -19,6 +19,7 @@ use report::args::Args;
 use shell::{Command, Sink, Text};
 
 use crate::arch::timer;
+use crate::flight;
 use crate::memory::Ram;
 use crate::sync::{Mutex, rank};
 use desk::{Desk, Guest, Printed};
@@ -160,6 +161,11 @@ pub fn seize() {
     SEIZED.store(true, Relaxed);
     port::seize();
     port::with(|port| port.put(b"\r\n"));
+}
+
+/// Writes what happened last, in words; for a CPU that has seized the console.
+pub fn tell_last() {
+    port::with(|port| _ = flight::tell_last(port));
 }
 
 /// Waits until everything written is on the line.

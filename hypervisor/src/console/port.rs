@@ -2,6 +2,8 @@
 //! typed comes from.
 #![expect(unsafe_code, reason = "the UART is taken, and its lock broken")]
 
+use core::fmt;
+
 use shell::Sink;
 
 use crate::sync::{self, Mutex, rank};
@@ -69,6 +71,13 @@ impl Sink for Port {
         if let Some(line) = &mut self.0 {
             bytes.iter().for_each(|byte| send(line, *byte));
         }
+    }
+}
+
+impl fmt::Write for Port {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -12,11 +12,14 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use log::LevelFilter;
+use recorder::{Event, Text, Who};
 use report::args::Verbosity;
 use shell::answer::Answer;
 use shell::{Command, Form};
 
+use crate::arch::smc;
 use crate::console;
+use crate::flight;
 use crate::machine::Machine;
 
 /// A CPU is at it.
@@ -27,6 +30,8 @@ pub fn attend(machine: &'static Machine) {
     // Again, for one that came in just before the other CPU went.
     while console::has_command() && !BUSY.swap(true, Ordering::Acquire) {
         while let Some(command) = console::next_command() {
+            let text = Text::of(words(command));
+            flight::note(Who::HOST, Event::Command { text });
             carry_out(machine, command);
             console::answered();
         }
@@ -51,13 +56,37 @@ fn carry_out(machine: &'static Machine, command: Command) {
             log::set_max_level(level(verbosity));
             tell(format_args!("the log says what is {verbosity:?} and above"));
         }
-        Command::TraceDump => {}
+        Command::TraceDump => flight::dump(machine, |_, json| {
+            console::answer(|out| writeln!(out, "{json}"));
+        }),
+        Command::Trace(wanted) => {
+            smc::set_noting(wanted);
+            let what = if wanted {
+                "every exit and RMI call is"
+            } else {
+                "scheduling and rare exits are"
+            };
+            tell(format_args!("{what} noted"));
+        }
         Command::Off => {
             tell(format_args!("all VMs end"));
             machine.end_all();
         }
         // The console has done these itself.
         Command::VmConsole(_) | Command::Help(_) => {}
+    }
+}
+
+/// What a command is called in the flight recorder.
+fn words(command: Command) -> &'static str {
+    match command {
+        Command::VmStart(_) => "vm start",
+        Command::VmStop(_) => "vm stop",
+        Command::VmKill(_) => "vm kill",
+        Command::VmRestart(_) => "vm restart",
+        Command::Trace(_) => "trace",
+        Command::Off => "off",
+        _ => "a question",
     }
 }
 

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use heapless::Vec;
 use realm::Progress;
 use realm::rim::Rim;
+use recorder::Event;
 use report::summary::{Exits, Outcome};
 use sched::Leave;
 use vm_config::VmKind;
@@ -17,6 +18,7 @@ use super::{Ended, Stage, Vm};
 use crate::arch::timer;
 use crate::calls::Calls;
 use crate::console;
+use crate::flight;
 use crate::machine::Machine;
 use crate::selftest;
 
@@ -162,6 +164,13 @@ impl Vm {
         let ended = self.end.lock().why.take().unwrap_or(Ended::NotBuilt);
         self.settle(life);
         log::info!("{kind} {name}: {ended}");
+        if ended.outcome() == Outcome::Crashed {
+            let event = Event::Crash {
+                syndrome: 0,
+                address: 0,
+            };
+            flight::note(flight::who(self, None), event);
+        }
         life.ended = Some(ended);
         life.outcome = ended.outcome();
         let taken = self.guest.lock().take_down(machine.ram);
@@ -173,6 +182,7 @@ impl Vm {
             ),
             VmKind::Normal => log::info!("{kind} {name}: {} pages came back", taken.returned),
         }
+        self.note(recorder::Stage::Destroyed);
         let resets = life.outcome == Outcome::Reset && life.restarts > 0;
         if self.lives_again(resets && !machine.is_closing()) {
             // Its disks keep what it wrote if it began again by itself.
@@ -199,10 +209,21 @@ impl Vm {
     /// Notes that it goes to a stage of its life.
     fn enter(&self, stage: Stage) {
         self.stage.set(stage);
+        self.note(match stage {
+            Stage::Build => recorder::Stage::Create,
+            Stage::Run => recorder::Stage::Active,
+            Stage::TakeDown => recorder::Stage::Teardown,
+            Stage::Over => recorder::Stage::Destroyed,
+        });
+    }
+
+    fn note(&self, stage: recorder::Stage) {
+        flight::note(flight::who(self, None), Event::Life { stage });
     }
 
     /// Another building begins.
     fn anew(&self, life: &mut Life) {
+        self.note(recorder::Stage::Create);
         life.told = 0;
         life.before = 0;
         life.rim = None;

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use devices::Request;
 use realm::{Fault, RipasAnswer};
+use recorder::Cause;
 use rmi::client::{PsciAnswer, RmiError};
 use rmi::rtt::Ripas;
 use rsi::psci;
@@ -17,6 +18,7 @@ use crate::arch::timer;
 use crate::calls::Calls;
 use crate::console;
 use crate::cpus::{self, Local};
+use crate::flight;
 use crate::machine::Machine;
 use crate::memory::RunPage;
 use crate::sync::{Mutex, rank};
@@ -127,6 +129,8 @@ pub struct Turn<'t> {
     pub vcpu: usize,
     /// What it has done.
     pub tally: &'static Tally,
+    /// When it exited, if that is noted.
+    pub since: u64,
 }
 
 /// Whether the loop goes on.
@@ -157,8 +161,15 @@ impl Turn<'_> {
             if attention != 0 {
                 self.alert(attention);
             }
+            if flight::is_detailed() {
+                self.time(page);
+            }
             engine.enter(page).map_err(Ended::NotEntered)?;
             let run = page.get();
+            if flight::is_detailed() {
+                self.since = timer::now();
+                flight::exited(&run.exit);
+            }
             if let Some(bench) = bench {
                 bench.exited(&run.exit);
             }
@@ -195,6 +206,18 @@ impl Turn<'_> {
 
     /// Does what devices cannot.
     fn perform(&mut self, request: Request, page: &mut RunPage, engine: &mut dyn Psci) -> Step {
+        if flight::is_detailed() {
+            return self.act(request, page, engine);
+        }
+        flight::exited(&page.get().exit);
+        let step = self.act(request, page, engine)?;
+        if step.is_none() {
+            flight::enters();
+        }
+        Ok(step)
+    }
+
+    fn act(&mut self, request: Request, page: &mut RunPage, engine: &mut dyn Psci) -> Step {
         match request {
             Request::Resume | Request::Interrupted | Request::Populate(_) => Ok(None),
             Request::Share(ipa) => self.share(ipa, page),
@@ -282,10 +305,21 @@ impl Turn<'_> {
         }
     }
 
+    /// Notes that the guest is entered, and how long its last exit took.
+    #[cold]
+    fn time(&mut self, page: &mut RunPage) {
+        let since = core::mem::take(&mut self.since);
+        if since != 0 {
+            let reason = page.get().exit.exit_reason as u8;
+            self.tally.took(reason, timer::now() - since);
+        }
+        flight::enters();
+    }
+
     /// Has other vCPUs of the VM look at their interrupts.
     #[cold]
     fn alert(&self, vcpus: u64) {
-        self.machine.wake_vcpus(self.vm, vcpus);
+        self.machine.wake_vcpus(self.vm, vcpus, Cause::Interrupt);
     }
 
     /// Why the vCPU, which waits for an interrupt, leaves its CPU; nothing if

@@ -64,6 +64,8 @@ pub enum Command {
     Rmm(Form),
     /// `trace dump`
     TraceDump,
+    /// `trace on` and `trace off`
+    Trace(bool),
     /// `help [COMMAND]`; the console itself does this.
     Help(Option<&'static str>),
     /// `off`
@@ -171,7 +173,7 @@ fn vm(given: Given) -> usize {
 }
 
 /// Every command.
-pub const COMMANDS: [Usage; 17] = [
+pub const COMMANDS: [Usage; 19] = [
     with_answer(
         ("vm", "list"),
         Argument::None,
@@ -252,6 +254,18 @@ pub const COMMANDS: [Usage; 17] = [
         Argument::None,
         "the flight recorder, as lines of JSON",
         |_| Command::TraceDump,
+    ),
+    plain(
+        ("trace", "on"),
+        Argument::None,
+        "note and time every exit and RMI call, too",
+        |_| Command::Trace(true),
+    ),
+    plain(
+        ("trace", "off"),
+        Argument::None,
+        "note scheduling and rare exits only",
+        |_| Command::Trace(false),
     ),
     plain(("help", ""), Argument::MaybeCommand, "this", |g| {
         Command::Help(g.topic)
