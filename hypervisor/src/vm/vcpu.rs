@@ -109,6 +109,8 @@ impl Vcpu {
             }
             // Not runnable: the start that met it on its way off was none.
             Err(Ended::NotEntered(RmiError::Rec)) if tentative => Leave::Off,
+            // The Realm is off: the vCPU that turned it off is on its way to say so.
+            Err(Ended::NotEntered(RmiError::Realm(_))) if turn.others_alive() => Leave::Off,
             Err(ended) => {
                 turn.vm.end(ended);
                 Leave::Off
@@ -314,6 +316,13 @@ impl Turn<'_> {
             self.tally.took(reason, timer::now() - since);
         }
         flight::enters();
+    }
+
+    /// Whether another vCPU of the VM is on.
+    #[cold]
+    fn others_alive(&self) -> bool {
+        let mut others = (0..self.vm.vcpus.len()).filter(|index| *index != self.vcpu);
+        others.any(|index| self.machine.is_alive(self.vm, index))
     }
 
     /// Has other vCPUs of the VM look at their interrupts.
