@@ -292,6 +292,7 @@ impl PlainVcpu {
         }
     }
 
+    #[inline(always)]
     fn synchronous(&mut self, exit: &mut RecExit) -> bool {
         let why = Exception {
             esr: read!("esr_el2"),
