@@ -54,7 +54,12 @@ fn carry_out(machine: &'static Machine, command: Command) {
         Command::Rmm(form) => host::rmm(machine, form),
         Command::Log(verbosity) => {
             log::set_max_level(level(verbosity));
-            tell(format_args!("the log says what is {verbosity:?} and above"));
+            let words = Verbosity::WORDS.iter().take(1 + verbosity as usize);
+            console::answer(|out| {
+                out.write_str("the log says")?;
+                words.clone().try_for_each(|word| write!(out, " {word}"))?;
+                out.write_str("\n")
+            });
         }
         Command::TraceDump => flight::dump(machine, |_, json| {
             console::answer(|out| writeln!(out, "{json}"));

@@ -122,6 +122,13 @@ impl Run {
         self
     }
 
+    /// `--trace F`.
+    #[must_use]
+    pub fn trace(mut self, file: PathBuf) -> Self {
+        self.options.trace = Some(file);
+        self
+    }
+
     /// `--firmware F`.
     #[must_use]
     pub fn firmware(mut self, flash: PathBuf) -> Self {

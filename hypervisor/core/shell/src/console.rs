@@ -11,10 +11,11 @@
 
 use core::fmt::{self, Write};
 
-use crate::command::{self, Command, Roster, Usage};
+use crate::command::{self, Command, Usage};
 use crate::editor::{self, Edit, Editor, Line};
 use crate::guest::Guest;
 use crate::neutral::Shape;
+use crate::roster::Roster;
 use crate::sink::{Nowhere, Sink, Text};
 
 /// Ctrl-T: leaves a guest.

@@ -30,12 +30,14 @@ mod editor;
 mod guest;
 mod keys;
 mod neutral;
+mod roster;
 mod sink;
 
-pub use command::{COMMANDS, Command, Form, Refusal, Roster, Usage, Why, complete, parse};
+pub use command::{COMMANDS, Command, Form, Refusal, Usage, Why, complete, parse};
 pub use console::{Console, Event, LEAVE, PROMPT};
 pub use editor::{CAPACITY, Edit, Editor, HISTORY, Line};
 pub use guest::{Guest, MAX_NAME};
+pub use roster::Roster;
 pub use sink::{Sink, Text};
 
 #[cfg(test)]
