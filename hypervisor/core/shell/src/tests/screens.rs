@@ -163,7 +163,7 @@ fn what_is_no_command_is_answered_at_once() {
     assert!(
         screen
             .shown()
-            .contains("  vm restart NAME           stop a VM")
+            .contains("  vm restart NAME           end a VM")
     );
 }
 
