@@ -313,6 +313,21 @@ impl Machine {
         }
     }
 
+    /// Says where the vCPUs of a VM stand that is about to be killed for its time:
+    /// whether it was busy, or waited, and for what.
+    fn tell_standing(&self, vm: &Vm) {
+        for index in 0..vm.vcpus.len() {
+            let standing = self.sched.lock().standing(vm.task(index));
+            let interrupts = vm.devices.lock().board.private_interrupts(index);
+            let [pending, enabled, active, listed] = interrupts.unwrap_or_default();
+            log::info!(
+                "{} vCPU {index}: {standing:?}; private interrupts pending {pending:#x}, \
+                 enabled {enabled:#x}, active {active:#x}, listed {listed:#x}",
+                vm.plan.name
+            );
+        }
+    }
+
     /// The tick at which the VMs' time is up; the last there is, if there is none.
     pub fn deadline(&self) -> u64 {
         self.deadline.load(Ordering::Relaxed)
@@ -325,6 +340,7 @@ impl Machine {
             self.deadline.store(NEVER, Ordering::Relaxed);
             self.close();
             for vm in self.vms() {
+                self.tell_standing(vm);
                 vm.end(Ended::Killed);
                 self.wake(vm.steward);
             }

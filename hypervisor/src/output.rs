@@ -32,6 +32,10 @@ impl Output {
     /// Takes a byte; a line's end or a full buffer writes what was gathered.
     #[inline]
     pub fn put(&mut self, byte: u8) {
+        if self.line.is_empty() {
+            // A prompt has no end, and a guest that polls never waits.
+            console::begins();
+        }
         if self.line.push(byte).is_err() {
             self.flush();
             let _ = self.line.push(byte);

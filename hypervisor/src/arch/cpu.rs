@@ -42,6 +42,14 @@ pub fn set_timer_compare(at: u64) {
     unsafe { asm!("msr cnthp_cval_el2, {}", "isb", in(reg) at, options(nomem, nostack)) }
 }
 
+/// The compare value of the EL2 physical timer.
+pub fn timer_compare() -> u64 {
+    let at;
+    // SAFETY: reading the register has no effect.
+    unsafe { asm!("mrs {}, cnthp_cval_el2", out(reg) at, options(nomem, nostack)) };
+    at
+}
+
 /// Makes what this CPU has stored visible before the interrupt that tells
 /// another of it.
 pub fn publish() {

@@ -24,6 +24,13 @@ pub fn arm(at: u64) {
     CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::SET);
 }
 
+/// As [`arm`], unless the timer's interrupt comes as early anyway.
+pub fn arm_no_later(at: u64) {
+    if !CNTHP_CTL_EL2.is_set(CNTHP_CTL_EL2::ENABLE) || cpu::timer_compare() > at {
+        arm(at);
+    }
+}
+
 /// Takes the timer's interrupt back.
 pub fn disarm() {
     CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::CLEAR);

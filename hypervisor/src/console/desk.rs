@@ -259,6 +259,11 @@ fn count(vm: usize, came: bool) {
     };
 }
 
+/// Has somebody look again once a begun line has been silent for long enough.
+pub fn remind_of_line() {
+    remind(timer::frequency() / SILENCE);
+}
+
 /// Asks for attention so many ticks from now.
 fn remind(ticks: u64) {
     DUE.fetch_min(timer::now().saturating_add(ticks), Relaxed);

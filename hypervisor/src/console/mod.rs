@@ -147,6 +147,14 @@ pub fn next_command() -> Option<Command> {
     with(Desk::next_command)
 }
 
+/// A guest on this CPU begins a line: should it not end it, the timer sees to it
+/// that the line is shown all the same.
+#[cold]
+pub fn begins() {
+    desk::remind_of_line();
+    timer::arm_no_later(due());
+}
+
 /// Does what has come due at tick `now`.
 #[inline]
 pub fn attend(now: u64) {

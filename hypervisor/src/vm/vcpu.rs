@@ -289,6 +289,7 @@ impl Turn<'_> {
         self.machine.feed_all();
         self.machine.check_deadline(now);
         console::attend(now);
+        self.vm.devices.lock().outlet.output.flush();
         if self.vm.is_ending() {
             return Ok(Some(Leave::Off));
         }

@@ -254,6 +254,12 @@ impl<'a> Board<'a> {
         self.vgic.has_pending(vcpu, exit.gicv3_vmcr)
     }
 
+    /// How the private interrupts of a virtual CPU stand, for reports: see
+    /// [`Vgic::private`].
+    pub fn private_interrupts(&self, vcpu: usize) -> Option<[u32; 4]> {
+        self.vgic.private(vcpu)
+    }
+
     /// A byte from the host for the UART; `false` if it has no room now.
     pub fn receive(&mut self, byte: u8) -> bool {
         let taken = self.uart.room() > 0 && self.uart.receive(byte);

@@ -210,6 +210,15 @@ impl<'a> Vgic<'a> {
         self.notify(intid);
     }
 
+    /// How the private interrupts of a virtual CPU stand: pending, enabled, active
+    /// and listed, a bit for each. For reports.
+    pub fn private(&self, vcpu: usize) -> Option<[u32; 4]> {
+        let bank = &self.cpus.get(vcpu)?.private;
+        let enabled = bank.read(bank::Word::SetEnable);
+        let pending = bank.read(bank::Word::SetPending);
+        Some([pending, enabled, bank.active(), bank.listed()])
+    }
+
     /// Whether [`Vgic::load`] has something to do before the virtual CPU runs.
     #[inline]
     pub fn needs_load(&self, vcpu: usize) -> bool {
