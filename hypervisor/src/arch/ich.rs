@@ -158,27 +158,17 @@ impl VirtualInterface {
     ///
     /// Without an interrupt listed and without a condition asked for, no
     /// maintenance interrupt can stand and `vgic` reads none of this, so the
-    /// interface stays on. It also stays on while none stands. Otherwise it goes
-    /// off, or the maintenance interrupt would stand at the GIC for as long as the
-    /// host works.
+    /// interface stays on. Otherwise it goes off, or a maintenance interrupt would
+    /// stand at the GIC for as long as the host works. Whether one stands is not to
+    /// be told from `ICH_MISR_EL2`: TF-RMM (9a7f8ef4) comes back with the interface
+    /// off, and a host that took its word would not turn it on again.
     #[inline(always)]
     pub fn save(&mut self, exit: &mut RecExit) {
         exit.gicv3_vmcr = ICH_VMCR_EL2.get();
         if self.used as u64 | self.asked == 0 {
             return;
         }
-        if self.asked != 0 || self.used > 1 {
-            self.save_all(exit);
-        } else {
-            let [first, ..] = &mut exit.gicv3_lrs;
-            *first = ICH_LR0_EL2.get();
-            // Nobody has asked for EOIcount, the one thing `ICH_HCR_EL2` tells.
-            exit.gicv3_hcr = 0;
-            exit.gicv3_misr = ICH_MISR_EL2.get();
-            if exit.gicv3_misr != 0 {
-                self.turn_off();
-            }
-        }
+        self.save_all(exit);
     }
 
     #[inline(never)]

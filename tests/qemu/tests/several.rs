@@ -10,7 +10,7 @@ qemu_tests::in_both_dialects! {
 }
 
 fn two_realms_and_a_plain_vm_end_as_asked(dialect: Dialect) {
-    let machine = Run::guest("demo").rmi(dialect).timeout(280).go();
+    let machine = Run::guest("demo").rmi(dialect).timeout(600).go();
     machine
         .expect_exit(Exit::Good)
         .expect_outcome_of("hello", "off")
@@ -23,7 +23,7 @@ fn a_realm_and_a_plain_vm_with_four_cpus_each_put_all_of_them_to_work(dialect: D
     let machine = Run::guest("linux4")
         .vm("linux4-normal")
         .rmi(dialect)
-        .timeout(400)
+        .timeout(900)
         .go();
     machine
         .expect_exit(Exit::Good)
@@ -37,7 +37,7 @@ fn a_realm_and_a_plain_vm_with_four_cpus_each_put_all_of_them_to_work(dialect: D
 }
 
 fn a_realm_and_a_plain_vm_reach_each_other_and_copy_64_mib(dialect: Dialect) {
-    let machine = Run::guest("pair").rmi(dialect).timeout(400).go();
+    let machine = Run::guest("pair").rmi(dialect).timeout(900).go();
     machine
         .expect_exit(Exit::Good)
         .expect_outcome_of("pair-realm", "off")
