@@ -118,6 +118,12 @@ pub fn arrive(number: usize) -> ! {
     }
 }
 
+/// The tick at which a CPU, or a vCPU that waits, looks around again whatever
+/// happens.
+pub fn heartbeat() -> u64 {
+    timer::now().saturating_add(timer::frequency())
+}
+
 /// Interrupts these CPUs.
 pub fn kick(kicks: Kicks) {
     let Some(cpus) = CPUS.get() else {
@@ -193,20 +199,17 @@ pub struct Local {
     /// Its dense number.
     pub number: usize,
     machine: &'static Machine,
-    /// When its timer rings.
-    armed: Option<u64>,
     /// The vCPU it ran last.
     last: Option<TaskId>,
 }
 
 impl Local {
-    /// The state of CPU `number`, whose timer is off.
+    /// The state of CPU `number`.
     pub fn new(machine: &'static Machine, number: usize) -> Self {
         machine.sched.lock().online(number);
         Self {
             number,
             machine,
-            armed: None,
             last: None,
         }
     }
@@ -256,27 +259,17 @@ impl Local {
     }
 
     /// Has the timer ring at `until`, or earlier if the VMs' time is up or the
-    /// console wants attention.
+    /// console wants attention, and in any case before long: should a call of
+    /// another CPU ever be missed, that costs a moment and not a VM.
     pub fn arm(&mut self, until: Option<u64>) {
-        let deadline = self.machine.deadline().min(console::due());
-        let at = until.map_or(deadline, |until| until.min(deadline));
-        let at = (at != u64::MAX).then_some(at);
-        if at != self.armed {
-            match at {
-                Some(at) => timer::arm(at),
-                None => timer::disarm(),
-            }
-            self.armed = at;
-        }
+        let others = self.machine.deadline().min(console::due());
+        let at = until.unwrap_or(u64::MAX).min(others).min(heartbeat());
+        timer::arm(at);
     }
 
     /// Takes the pending interrupts.
     #[inline]
     pub fn take_interrupts(&mut self) -> Taken {
-        let taken = interrupts::take();
-        if taken.timer() {
-            self.armed = None;
-        }
-        taken
+        interrupts::take()
     }
 }

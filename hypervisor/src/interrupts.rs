@@ -90,12 +90,6 @@ impl Taken {
     const KICK: u8 = 1 << 1;
     const INPUT: u8 = 1 << 2;
 
-    /// This CPU's timer.
-    #[inline]
-    pub fn timer(self) -> bool {
-        self.0 & Self::TIMER != 0
-    }
-
     /// Something on the console.
     #[inline]
     pub fn input(self) -> bool {

@@ -351,7 +351,8 @@ impl Turn<'_> {
             return None;
         }
         devices.outlet.output.flush();
-        let until = vcpu::timer::next(exit);
+        let until = vcpu::timer::next(exit).unwrap_or(u64::MAX);
+        let until = Some(until.min(cpus::heartbeat()));
         Some(Leave::Wait { until })
     }
 
