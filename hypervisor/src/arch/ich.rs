@@ -159,9 +159,10 @@ impl VirtualInterface {
     /// Without an interrupt listed and without a condition asked for, no
     /// maintenance interrupt can stand and `vgic` reads none of this, so the
     /// interface stays on. Otherwise it goes off, or a maintenance interrupt would
-    /// stand at the GIC for as long as the host works. Whether one stands is not to
-    /// be told from `ICH_MISR_EL2`: TF-RMM (9a7f8ef4) comes back with the interface
-    /// off, and a host that took its word would not turn it on again.
+    /// stand at the GIC for as long as the host works, and the next `load` writes the
+    /// register anew. To leave it alone while `ICH_MISR_EL2` is zero is no way to save
+    /// that: on TF-RMM (9a7f8ef4), after whose exits the register reads zero, a
+    /// Realm's timer then misbehaves (`docs/interop.md`).
     #[inline(always)]
     pub fn save(&mut self, exit: &mut RecExit) {
         exit.gicv3_vmcr = ICH_VMCR_EL2.get();
