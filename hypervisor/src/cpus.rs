@@ -232,7 +232,7 @@ impl Local {
             console::attend(timer::now());
             operator::attend(self.machine);
             let (pick, kicks) = self.machine.sched.lock().pick(self.number, timer::now());
-            kick(kicks.without(self.number));
+            kick(kicks);
             match pick {
                 Pick::Run { task, timer } => {
                     self.arm(timer);

@@ -220,8 +220,8 @@ impl Machine {
 
     /// Has a task look at its world again.
     pub fn wake(&self, task: TaskId) {
-        let kicks = self.sched.lock().wake(task);
-        cpus::kick(kicks.without(cpu::number()));
+        let kicks = self.sched.lock().wake(task, cpu::number());
+        cpus::kick(kicks);
     }
 
     /// Wakes those vCPUs of `vm` whose bits are set, for this reason.
@@ -229,14 +229,15 @@ impl Machine {
         if vcpus == 0 {
             return;
         }
+        let here = cpu::number();
         let mut kicks = Kicks::NONE;
         let mut sched = self.sched.lock();
         for index in (0..vm.vcpus.len()).filter(|index| vcpus >> index & 1 != 0) {
             flight::note(flight::who(vm, Some(index)), Event::Wake { cause });
-            kicks = kicks.and(sched.wake(vm.task(index)));
+            kicks = kicks.and(sched.wake(vm.task(index), here));
         }
         drop(sched);
-        cpus::kick(kicks.without(cpu::number()));
+        cpus::kick(kicks);
     }
 
     /// Lets a vCPU of `vm` run that is off.
@@ -244,13 +245,13 @@ impl Machine {
         let cause = Cause::CpuOn;
         flight::note(flight::who(vm, Some(index)), Event::Wake { cause });
         let kicks = self.sched.lock().start(vm.task(index));
-        cpus::kick(kicks.without(cpu::number()));
+        cpus::kick(kicks);
     }
 
     /// Has the steward of `vm` go to work again.
     pub fn start_steward(&self, vm: &Vm) {
         let kicks = self.sched.lock().start(vm.steward);
-        cpus::kick(kicks.without(cpu::number()));
+        cpus::kick(kicks);
     }
 
     /// Whether vCPU `index` of `vm` is on.

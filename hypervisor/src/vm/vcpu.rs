@@ -148,6 +148,9 @@ impl Turn<'_> {
         engine.attach();
         let left = self.turns(engine, page);
         engine.detach();
+        // What the last exit had for other vCPUs must not wait for the next entry.
+        let attention = self.vm.devices.lock().board.attention(self.vcpu);
+        self.alert(attention);
         left
     }
 
@@ -298,7 +301,7 @@ impl Turn<'_> {
             return Ok(Some(Leave::Yield));
         }
         let (review, kicks) = self.machine.sched.lock().review(self.local.number, now);
-        cpus::kick(kicks.without(self.local.number));
+        cpus::kick(kicks);
         match review {
             Review::Go { timer } => {
                 self.local.arm(timer);

@@ -211,14 +211,18 @@ impl<'a> Sched<'a> {
     }
 
     /// Has a task look at its world again: it runs soon if it sleeps, and leaves
-    /// its guest for a moment if it runs.
-    pub fn wake(&mut self, task: TaskId) -> Kicks {
+    /// its guest for a moment if it runs. One that runs on CPU `here`, which asks
+    /// for this, has left its guest already.
+    ///
+    /// The CPUs to kick may include `here`: busy with something else, it may be the
+    /// one that has to take the task up, and does not look around by itself.
+    pub fn wake(&mut self, task: TaskId, here: usize) -> Kicks {
         match self.slots.get_mut(task.index()) {
             Some(slot) => match slot.state {
                 State::Waiting { .. } => self.make_ready(task),
                 State::Running(cpu) => {
                     slot.woken = true;
-                    Kicks::one(cpu.into())
+                    Kicks::one(cpu.into()).without(here)
                 }
                 State::Absent | State::Off | State::Ready => Kicks::NONE,
             },

@@ -1,5 +1,6 @@
 //! Behaviour of the scheduler, and a random walk over all of it.
 
+mod calls;
 mod walk;
 
 use crate::order::{Held, rank};
@@ -125,9 +126,9 @@ fn a_wake_up_goes_to_an_idle_cpu_and_two_go_to_two() {
     for cpu in 0..3 {
         assert_eq!(runs(&mut sched, cpu, 0), None);
     }
-    assert_eq!(sched.wake(task(0)), Kicks::one(0));
-    assert_eq!(sched.wake(task(1)), Kicks::one(1));
-    assert_eq!(sched.wake(task(1)), Kicks::NONE, "it is ready already");
+    assert_eq!(sched.wake(task(0), 2), Kicks::one(0));
+    assert_eq!(sched.wake(task(1), 2), Kicks::one(1));
+    assert_eq!(sched.wake(task(1), 2), Kicks::NONE, "it is ready already");
 }
 
 #[test]
@@ -135,11 +136,26 @@ fn a_wake_up_that_meets_a_running_task_keeps_it_from_sleeping_once() {
     let mut slots = [Slot::default(); 1];
     let mut sched = started(&mut slots, 1);
     assert_eq!(runs(&mut sched, 0, 0), Some(0));
-    assert_eq!(sched.wake(task(0)), Kicks::one(0));
+    assert_eq!(sched.wake(task(0), 1), Kicks::one(0));
     sched.leave(0, Leave::Wait { until: None });
     assert_eq!(runs(&mut sched, 0, 0), Some(0));
     sched.leave(0, Leave::Wait { until: None });
     assert_eq!(runs(&mut sched, 0, 0), None);
+}
+
+#[test]
+fn whoever_wakes_another_and_goes_on_hears_that_its_cpu_is_wanted() {
+    let mut slots = [Slot::default(); 2];
+    let mut sched = started(&mut slots, 1);
+    assert_eq!(runs(&mut sched, 0, 0), Some(0));
+    sched.leave(0, Leave::Wait { until: None });
+    assert_eq!(runs(&mut sched, 0, 0), Some(1));
+    // Task 1 sends task 0 an interrupt and spins until it answers.
+    assert_eq!(sched.wake(task(0), 0), Kicks::one(0));
+    let go = Review::Go { timer: Some(SLICE) };
+    assert_eq!(sched.review(0, 0).0, go);
+    // To wake oneself takes no call.
+    assert_eq!(sched.wake(task(1), 0), Kicks::NONE);
 }
 
 #[test]

@@ -83,7 +83,7 @@ proptest! {
                 Move::Wake(index) => {
                     let task = TaskId::new(index);
                     let alive = sched.is_alive(task);
-                    let _ = sched.wake(task);
+                    let _ = sched.wake(task, 0);
                     prop_assert_eq!(alive, sched.is_alive(task));
                 }
                 Move::Start(index) => {
