@@ -127,9 +127,10 @@ impl Guest for PlainVm {
         }
     }
 
-    fn take_down(&mut self, mut ram: SharedRam) -> Teardown {
+    /// No RMM has to be asked, so that it is one step.
+    fn take_down(&mut self, mut ram: SharedRam) -> Option<Teardown> {
         self.starts.fill(None);
-        self.memory.teardown(&mut ram, &mut Caches)
+        Some(self.memory.teardown(&mut ram, &mut Caches))
     }
 
     fn rim(&self, _: &Bundle<'_>) -> Option<Rim> {

@@ -57,8 +57,9 @@ pub trait Guest: Send {
     /// Notes where vCPU `vcpu` starts, for a VM whose RMM does not.
     fn set_start(&mut self, vcpu: usize, start: Start);
 
-    /// Takes it down, from whatever state. No vCPU may be running.
-    fn take_down(&mut self, ram: SharedRam) -> Teardown;
+    /// Does one step of taking it down, from whatever state; says after the last
+    /// what came back. No vCPU may be running.
+    fn take_down(&mut self, ram: SharedRam) -> Option<Teardown>;
 
     /// The initial measurement that follows from the calls made, if it has one.
     fn rim(&self, bundle: &Bundle<'_>) -> Option<Rim>;
@@ -150,9 +151,9 @@ impl<B: Backend + Sync> Guest for Realm<'static, B> {
         Ok(Realm::psci_complete(self, calling, target, answer)?)
     }
 
-    fn take_down(&mut self, mut ram: SharedRam) -> Teardown {
+    fn take_down(&mut self, mut ram: SharedRam) -> Option<Teardown> {
         self.stop();
-        self.teardown(&mut ram)
+        self.dismantle(&mut ram)
     }
 
     fn rim(&self, bundle: &Bundle<'_>) -> Option<Rim> {

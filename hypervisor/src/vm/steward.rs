@@ -1,8 +1,8 @@
 //! A VM's steward: the task that builds the VM, watches over it, takes it down,
 //! and builds it again if it is to restart.
 //!
-//! Each step is short, so that VMs come up beside each other and beside those
-//! that run; only taking down is done in one go.
+//! Each step is short, so that VMs come up and go beside each other and beside
+//! those that run.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -23,7 +23,7 @@ use crate::machine::Machine;
 use crate::selftest;
 
 /// Pages copied into a VM in one step.
-const PAGES_PER_STEP: usize = 512;
+const PAGES_PER_STEP: usize = 64;
 
 /// Pages from which on a VM's images take long enough to tell of progress.
 const TOLD_FROM: u64 = 1024;
@@ -36,6 +36,8 @@ pub struct Life {
     told: u64,
     /// Pages that were in after the last step.
     before: u64,
+    /// It is being taken down, and what is said of its end was said.
+    told_end: bool,
     /// How the last life ended.
     pub ended: Option<Ended>,
     /// What is said of that in the summary.
@@ -60,6 +62,7 @@ impl Life {
             restarts,
             told: 0,
             before: 0,
+            told_end: false,
             ended: None,
             outcome: Outcome::Crashed,
             rim: None,
@@ -160,10 +163,29 @@ impl Vm {
     }
 
     fn take_down(&self, life: &mut Life, machine: &Machine) -> Leave {
+        if !life.told_end {
+            self.tell_end(life);
+        }
+        let Some(taken) = self.guest.lock().take_down(machine.ram) else {
+            return Leave::Yield;
+        };
         let (kind, name) = (self.kind(), &self.plan.name);
+        match self.plan.kind {
+            VmKind::Realm => log::info!(
+                "{kind} {name}: {} granules came back, {} stay with the RMM",
+                taken.returned,
+                taken.kept
+            ),
+            VmKind::Normal => log::info!("{kind} {name}: {} pages came back", taken.returned),
+        }
+        self.bury(life, machine)
+    }
+
+    /// Says how it ended, and takes note of it.
+    fn tell_end(&self, life: &mut Life) {
         let ended = self.end.lock().why.take().unwrap_or(Ended::NotBuilt);
         self.settle(life);
-        log::info!("{kind} {name}: {ended}");
+        log::info!("{} {}: {ended}", self.kind(), self.plan.name);
         if ended.outcome() == Outcome::Crashed {
             let event = Event::Crash {
                 syndrome: 0,
@@ -173,21 +195,19 @@ impl Vm {
         }
         life.ended = Some(ended);
         life.outcome = ended.outcome();
-        let taken = self.guest.lock().take_down(machine.ram);
-        match self.plan.kind {
-            VmKind::Realm => log::info!(
-                "{kind} {name}: {} granules came back, {} stay with the RMM",
-                taken.returned,
-                taken.kept
-            ),
-            VmKind::Normal => log::info!("{kind} {name}: {} pages came back", taken.returned),
-        }
+        life.told_end = true;
+    }
+
+    /// It is down: it lives again, or is over.
+    fn bury(&self, life: &mut Life, machine: &Machine) -> Leave {
+        let (kind, name) = (self.kind(), &self.plan.name);
+        life.told_end = false;
         self.note(recorder::Stage::Destroyed);
         let resets = life.outcome == Outcome::Reset && life.restarts > 0;
         if self.lives_again(resets && !machine.is_closing()) {
             // Its disks keep what it wrote if it began again by itself.
-            match ended {
-                Ended::ByOperator => self.devices.lock().holdings.renew(machine.ram),
+            match life.ended {
+                Some(Ended::ByOperator) => self.devices.lock().holdings.renew(machine.ram),
                 _ => life.restarts = life.restarts.saturating_sub(1),
             }
             self.anew(life);

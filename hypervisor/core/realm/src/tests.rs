@@ -384,6 +384,49 @@ fn an_rmm_that_supports_nothing_costs_a_few_calls() {
 }
 
 #[test]
+fn a_realm_is_taken_down_in_short_steps_that_tell_of_all_that_came_back() {
+    let table: Vec<AtomicU16> = (0..RAM_PAGES).map(|_| AtomicU16::new(0)).collect();
+    let bank = PhysRange::with_size(PhysAddr::new(RAM), RAM_PAGES * GRANULE_SIZE).unwrap();
+    let ledger = Ledger::new(&[bank], &table).unwrap();
+    let rmm = Rmi::new(Liar::new(1, 0));
+    let mut regions = [Region::default(); 8];
+    let mut pool = Pool::new();
+    let vm = VmId::new(1).unwrap();
+    let mut realm = Realm::new(&rmm, &ledger, vm, spec(), &mut regions).unwrap();
+    realm.build(&mut pool, &mut |_| {}).unwrap();
+    // Blocks, tables and regions of which little is there.
+    for ipa in [0x4060_0000, 0x40a0_0000, 0x40e0_1000] {
+        realm.populate_on_fault(&mut pool, Ipa::new(ipa)).unwrap();
+    }
+    let (base, top) = (Ipa::new(0x40c0_0000), Ipa::new(0x40e0_0000));
+    realm
+        .ripas_change(&mut pool, 0, base, top, Ripas::Empty)
+        .unwrap();
+    realm.stop();
+    let held = ledger.counts().outstanding;
+    assert!(held > 3 * 512);
+    let mut longest = 0;
+    let done = loop {
+        let before = rmm.calls().total();
+        let done = realm.dismantle(&mut pool);
+        longest = longest.max(rmm.calls().total() - before);
+        match done {
+            Some(done) => break done,
+            None => assert_eq!(realm.state(), State::Dying),
+        }
+        // Its neighbours may still send it frames, for which it needs memory.
+        let (private, alias) = (Ipa::new(0x4040_0000), Ipa::new(0x1_40c0_0000));
+        assert!(realm.populate_on_fault(&mut pool, private).is_err());
+        assert!(realm.share_on_fault(&mut pool, alias).is_err());
+    };
+    // Each page takes two calls; a table is split, destroyed and undelegated.
+    assert!(longest <= 2 * 64 + 8, "{longest} calls in one step");
+    assert_eq!((done.returned, done.kept), (held, 0));
+    assert_eq!(realm.state(), State::Dead);
+    assert_eq!(pool.free.len() as u64, RAM_PAGES);
+}
+
+#[test]
 fn ram_the_rmm_refuses_is_set_aside_and_other_ram_used() {
     /// Refuses to delegate the first 2 MiB.
     struct Picky(Liar);

@@ -235,12 +235,11 @@ impl<B: Backend> Realm<'_, B> {
         run: Granules<Delegated>,
         supply: Supply,
     ) {
-        self.ledger
-            .undelegate(self.rmm, run, self.vm, |free| match supply {
-                // It rests in the region's frame until that goes as a whole.
-                Supply::Frame => drop(free),
-                Supply::Stray => memory.free(free),
-            });
+        self.undelegate(run, |free| match supply {
+            // It rests in the region's frame until that goes as a whole.
+            Supply::Frame => drop(free),
+            Supply::Stray => memory.free(free),
+        });
     }
 
     /// Gives the memory set aside for region `index` back, except what the RMM

@@ -27,7 +27,9 @@ use crate::spec::MAX_VCPUS;
 use crate::{Delegated, Granules, Ledger, Memory, RealmSpec, SpecError, Undelegated, VmId};
 use addr::{GranuleAddr, Ipa, PhysAddr};
 use build::Stage;
+use core::cell::Cell;
 use rmi::client::{PsciAnswer, RmiError};
+use teardown::Undo;
 
 /// Tables kept in reserve. One would do: only one block is split at a time.
 const STOCK: usize = 4;
@@ -69,6 +71,10 @@ pub struct Realm<'a, B> {
     desk: Option<Granules<Undelegated>>,
     transcript: Transcript,
     finished: bool,
+    /// How far it is taken down, while it is.
+    undo: Option<Undo>,
+    /// Granules undelegated since that began.
+    came_back: Cell<u64>,
 }
 
 impl<'a, B: Backend> Realm<'a, B> {
@@ -103,6 +109,8 @@ impl<'a, B: Backend> Realm<'a, B> {
             desk: None,
             transcript: Transcript::default(),
             finished: false,
+            undo: None,
+            came_back: Cell::new(0),
         })
     }
 
@@ -247,8 +255,15 @@ impl<'a, B: Backend> Realm<'a, B> {
 
     /// Undelegates granules and frees what comes back.
     fn give_back(&self, memory: &mut impl Memory, run: Granules<Delegated>) {
-        self.ledger
-            .undelegate(self.rmm, run, self.vm, |free| memory.free(free));
+        self.undelegate(run, |free| memory.free(free));
+    }
+
+    /// Undelegates granules; what comes back goes to `free`.
+    fn undelegate(&self, run: Granules<Delegated>, free: impl FnMut(Granules<Undelegated>)) {
+        let count = run.count();
+        let kept = self.ledger.undelegate(self.rmm, run, self.vm, free);
+        let came = count.saturating_sub(kept) as u64;
+        self.came_back.set(self.came_back.get().wrapping_add(came));
     }
 }
 

@@ -9,6 +9,7 @@
 use super::{Cause, Realm, RealmError, Step};
 use crate::intent::Backend;
 use crate::ledger::Kind;
+use crate::life::State;
 use crate::region::{self, Shape};
 use crate::{Delegated, Granules, Memory};
 use addr::{GranuleAddr, Ipa};
@@ -16,10 +17,12 @@ use rmi::client::RmiError;
 use rmi::rtt::{LAST_LEVEL, entry_size};
 
 impl<B: Backend> Realm<'_, B> {
-    /// The granule of the Realm's descriptor; it exists in every step that
-    /// works on memory.
+    /// The granule of the Realm's descriptor, for a step that gives the Realm
+    /// something. One that is being taken down gets nothing: what was taken out
+    /// already is not looked at again.
     pub(super) fn descriptor(&self, step: Step) -> Result<GranuleAddr, RealmError> {
-        self.rd.ok_or(step.failed(Cause::Rmm(RmiError::Realm(0))))
+        let rd = self.rd.filter(|_| self.state != State::Dying);
+        rd.ok_or(step.failed(Cause::Rmm(RmiError::Realm(0))))
     }
 
     /// A granule for a level-3 table.

@@ -4,13 +4,14 @@
 //!
 //! Works from any state and allocates nothing. What is taken out is what the
 //! host itself put in, so every loop is bounded whatever the RMM answers. What
-//! does not come back is quarantined.
+//! does not come back is quarantined. It goes in short steps, because a CPU that
+//! takes one serves nobody else.
 
 use super::{Realm, Rec, Stage};
 use crate::intent::{Backend, Blocks, Reserve};
 use crate::ledger::Kind;
 use crate::life::State;
-use crate::region::{self, Pages, Shape};
+use crate::region::{self, PAGES, Pages, Shape};
 use crate::{Delegated, Granules, Memory, Region};
 use addr::{GranuleAddr, Ipa};
 use rmi::rtt::{LAST_LEVEL, entry_size};
@@ -25,33 +26,105 @@ pub struct Teardown {
     pub kept: u64,
 }
 
+/// How far taking down is: what goes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Undo {
+    /// The RECs, from the last.
+    Recs,
+    /// What region `index` holds, from page `page` on, as long as it has `shape`.
+    Regions {
+        shape: Shape,
+        index: usize,
+        page: usize,
+    },
+    /// All else.
+    Rest,
+}
+
+/// Pages that one step takes out, where each takes a call.
+const PAGES_PER_STEP: usize = 64;
+
 impl<B: Backend> Realm<'_, B> {
     /// Takes the Realm down. No vCPU may be running. Afterwards it is dead, and
     /// may be built again.
     pub fn teardown(&mut self, memory: &mut impl Memory) -> Teardown {
-        if self.state.transition(State::Dying).is_err() {
-            return Teardown::default();
+        loop {
+            if let Some(done) = self.dismantle(memory) {
+                return done;
+            }
         }
-        let before = self.ledger.counts().undelegated;
+    }
+
+    /// Does one step of taking it down, a short one; says what became of its
+    /// granules after the last. No vCPU may be running, and none is to be entered
+    /// from the first step on.
+    pub fn dismantle(&mut self, memory: &mut impl Memory) -> Option<Teardown> {
+        let at = match self.undo {
+            Some(at) => at,
+            None => {
+                if self.state.transition(State::Dying).is_err() {
+                    return Some(Teardown::default());
+                }
+                self.terminate();
+                self.came_back.set(0);
+                Undo::Recs
+            }
+        };
+        self.undo = self.undo_step(memory, at);
+        if self.undo.is_some() {
+            return None;
+        }
+        let kept = self.quarantine_rest();
+        self.stage = Stage::Create;
+        self.upper_tables = 0;
+        // From Dying this way is always open.
+        let _ = self.state.transition(State::Dead);
+        Some(Teardown {
+            returned: self.came_back.get(),
+            kept,
+        })
+    }
+
+    /// Ends the Realm, so that none of its RECs can be entered.
+    fn terminate(&self) {
         if let Some(rd) = self.rd
             && let Err(error) = self.rmm.terminate(rd)
         {
             log::error!("the Realm at {rd} does not end: {error}");
         }
-        while let Some(rec) = self.recs.pop() {
-            self.destroy_rec(memory, rec);
-        }
+    }
+
+    /// Does step `at`, and says which is next.
+    fn undo_step(&mut self, memory: &mut impl Memory, at: Undo) -> Option<Undo> {
         // Tables first: the granules they give back pay for splitting blocks.
-        for shape in [Shape::Table, Shape::Block, Shape::Entry] {
-            for index in 0..self.regions.len() {
-                if self.alias_shape(index) == shape {
-                    self.clear_alias(memory, index);
+        let regions = |shape, index, page| Some(Undo::Regions { shape, index, page });
+        match at {
+            Undo::Recs => match self.recs.pop() {
+                Some(rec) => {
+                    self.destroy_rec(memory, rec);
+                    Some(Undo::Recs)
                 }
-                if self.shape(index) == shape {
-                    self.clear_region(memory, index);
+                None => regions(Shape::Table, 0, 0),
+            },
+            Undo::Regions { shape, index, page } if index < self.regions.len() => {
+                match self.clear(memory, shape, index, page) {
+                    Some(page) => regions(shape, index, page),
+                    None => regions(shape, index + 1, 0),
                 }
             }
+            Undo::Regions { shape, .. } => match shape {
+                Shape::Table => regions(Shape::Block, 0, 0),
+                Shape::Block => regions(Shape::Entry, 0, 0),
+                Shape::Entry => Some(Undo::Rest),
+            },
+            Undo::Rest => {
+                self.undo_rest(memory);
+                None
+            }
         }
+    }
+
+    fn undo_rest(&mut self, memory: &mut impl Memory) {
         self.destroy_upper_tables(memory);
         self.destroy_realm(memory);
         while let Some(table) = self.stock.pop() {
@@ -67,15 +140,6 @@ impl<B: Backend> Realm<'_, B> {
             self.retire_frame(memory, index);
             // Even a Realm that stays never runs again: nobody enters its RECs.
             self.retire_alias(memory, index);
-        }
-        let kept = self.quarantine_rest();
-        self.stage = Stage::Create;
-        self.upper_tables = 0;
-        // From Dying this way is always open.
-        let _ = self.state.transition(State::Dead);
-        Teardown {
-            returned: self.ledger.counts().undelegated - before,
-            kept,
         }
     }
 
@@ -123,24 +187,54 @@ impl<B: Backend> Realm<'_, B> {
         }
     }
 
-    /// Empties region `index` and destroys its table.
-    fn clear_region(&mut self, memory: &mut impl Memory, index: usize) {
-        let populated = self
-            .regions
-            .get(index)
-            .is_some_and(|region| !region.populated.is_empty());
-        let in_pages = self.rmm.blocks() == Blocks::ByFold;
-        if self.shape(index) == Shape::Block && in_pages && !self.split_from_stock(index) {
-            return;
-        }
-        if populated {
-            self.drain(memory, index, Pages::ALL);
-            if let Some(region) = self.regions.get_mut(index)
-                && region.shape == Shape::Block
-                && region.populated.is_empty()
-            {
-                region.shape = Shape::Entry;
+    /// Empties region `index` from page `page` on, if it has `shape`, by one step,
+    /// and destroys its table after the last. Says from which page on to go on.
+    fn clear(
+        &mut self,
+        memory: &mut impl Memory,
+        shape: Shape,
+        index: usize,
+        page: usize,
+    ) -> Option<usize> {
+        if page == 0 {
+            if self.alias_shape(index) == shape {
+                self.clear_alias(memory, index);
             }
+            if self.shape(index) != shape || !self.can_be_emptied(index) {
+                return None;
+            }
+        }
+        let populated = self.regions.get(index)?.populated;
+        if let Some(first) = populated.run_from(page) {
+            // What is mapped as a block goes as a whole.
+            let count = match self.rmm.blocks() {
+                Blocks::ByFold => PAGES_PER_STEP,
+                Blocks::Direct => PAGES,
+            };
+            let end = first.start.saturating_add(count).min(PAGES);
+            self.drain(memory, index, Pages::of(first.start..end));
+            if end < PAGES {
+                return Some(end);
+            }
+        }
+        self.close_region(memory, index);
+        None
+    }
+
+    /// Makes sure that the pages of region `index` can be taken out one by one
+    /// where that is the only way.
+    fn can_be_emptied(&mut self, index: usize) -> bool {
+        let in_pages = self.rmm.blocks() == Blocks::ByFold;
+        self.shape(index) != Shape::Block || !in_pages || self.split_from_stock(index)
+    }
+
+    /// Destroys the table of region `index`, which was emptied.
+    fn close_region(&mut self, memory: &mut impl Memory, index: usize) {
+        if let Some(region) = self.regions.get_mut(index)
+            && region.shape == Shape::Block
+            && region.populated.is_empty()
+        {
+            region.shape = Shape::Entry;
         }
         if self.shape(index) == Shape::Table {
             let ipa = region::base(self.spec.ram, index);
