@@ -11,6 +11,7 @@ use report::summary::Summary;
 use report::tally::Tally;
 use rmi::v1_0::{ExitReason, RecExit};
 use rsi::host_call;
+use vcpu::timer::Lines;
 use vm_config::map;
 
 use crate::arch::smc::{self, Stamps};
@@ -30,13 +31,14 @@ enum Class {
     Share,
     Wait,
     Register,
+    Timer,
     Irq,
     Psci,
     Ripas,
     Other,
 }
 
-const CLASSES: [(Class, &str); 14] = [
+const CLASSES: [(Class, &str); 15] = [
     (Class::HostCallNop, "host_call_nop"),
     (Class::HostCallOther, "host_call_other"),
     (Class::GicRead, "gic_read"),
@@ -47,6 +49,7 @@ const CLASSES: [(Class, &str); 14] = [
     (Class::Share, "share"),
     (Class::Wait, "wait"),
     (Class::Register, "register"),
+    (Class::Timer, "timer"),
     (Class::Irq, "irq"),
     (Class::Psci, "psci"),
     (Class::Ripas, "ripas_change"),
@@ -175,7 +178,14 @@ fn classify(exit: &RecExit) -> Class {
     match ExitReason::from_raw(exit.exit_reason) {
         Some(ExitReason::HostCall) if exit.imm as u16 == host_call::NOP => Class::HostCallNop,
         Some(ExitReason::HostCall) => Class::HostCallOther,
-        Some(ExitReason::Irq) => Class::Irq,
+        Some(ExitReason::Irq) => match vcpu::timer::lines(exit) {
+            // Most others are the end of a level-triggered interrupt.
+            Lines {
+                virtual_: false,
+                physical: false,
+            } => Class::Irq,
+            _ => Class::Timer,
+        },
         Some(ExitReason::Psci) => Class::Psci,
         Some(ExitReason::RipasChange) => Class::Ripas,
         Some(ExitReason::Sync) => classify_sync(exit),

@@ -1,14 +1,15 @@
 //! The flight recorder at work: each CPU's ring, and what is noted in it.
 //!
 //! Always: who has a CPU, wake-ups, kicks, the host's interrupts, stages of lives,
-//! commands, and every exit that the loop of exits does not answer by itself. In
-//! detail, while that is on: every exit and entry with the time between them, and
-//! every RMI call.
+//! commands, and every exit that the loop of exits does not answer by itself. Of
+//! all other exits each vCPU keeps the last for each reason ([`recorder::Trail`]).
+//! In detail, while that is on: every exit and entry with the time between them,
+//! and every RMI call.
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use recorder::{About, Cause, Event, Guest, Names, Ring, Who, ipa};
+use recorder::{About, Cause, Event, Explained, Guest, Names, Newest, Ring, Who, ipa};
 use rmi::v1_0::{ExitReason, RecExit};
 use sched::Leave;
 use spin::Once;
@@ -23,6 +24,8 @@ use crate::vm::Vm;
 const ENTRIES: usize = 1024;
 /// Entries that a crash shows.
 const SHOWN: usize = 16;
+/// Exits that are told of a VM that ends badly.
+const EXITS: usize = 8;
 /// VMs that a trace names.
 const NAMED: usize = vm_config::MAX_VMS;
 
@@ -157,6 +160,22 @@ pub fn tell_last(out: &mut dyn Write) -> fmt::Result {
     recorder::print(out, rings(), SHOWN, timer::frequency(), &Known)
 }
 
+/// Tells in the log how a VM that ends badly exited last, in words.
+pub fn tell_exits(vm: &Vm) {
+    let mut newest = Newest::<EXITS>::new();
+    for (index, tally) in vm.tallies().enumerate() {
+        tally
+            .last(who(vm, Some(index)))
+            .for_each(|entry| newest.offer(entry));
+    }
+    let now = timer::now();
+    for entry in newest.iter() {
+        let ago = timer::micros_of(now.saturating_sub(entry.stamp));
+        let names = &Known;
+        log::info!("{} us ago: {}", ago, Explained { entry, names });
+    }
+}
+
 /// Gives `line` every line of the trace with its number.
 pub fn dump(machine: &Machine, line: impl FnMut(u32, &str)) {
     let vms: heapless::Vec<_, NAMED> = (machine.vms())
@@ -172,7 +191,12 @@ pub fn dump(machine: &Machine, line: impl FnMut(u32, &str)) {
         rmi: version(machine),
         vms: &vms,
     };
-    recorder::dump(rings(), &about, line);
+    let vcpus = machine.vms().flat_map(|vm| {
+        let tallies = vm.tallies().enumerate();
+        tallies.map(move |(index, tally)| (who(vm, Some(index)), tally))
+    });
+    let exits = vcpus.flat_map(|(who, tally)| tally.last(who));
+    recorder::dump(rings(), exits, &about, line);
 }
 
 fn version(machine: &Machine) -> Option<(u16, u16)> {

@@ -103,8 +103,9 @@ impl Taken {
     }
 }
 
-/// Takes the pending interrupts of this CPU.
-#[inline]
+/// Takes the pending interrupts of this CPU. On the way of most exits by interrupt,
+/// which is why it is always inlined.
+#[inline(always)]
 pub fn take() -> Taken {
     let mut taken = Taken::default();
     for _ in 0..AT_ONCE {

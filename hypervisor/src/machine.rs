@@ -183,7 +183,7 @@ impl Machine {
                     local,
                     vm,
                     vcpu: index,
-                    tally: &vcpu.tally,
+                    tally: vcpu.tally,
                     since: 0,
                 })
             }
@@ -327,6 +327,7 @@ impl Machine {
                 vm.plan.name
             );
         }
+        flight::tell_exits(vm);
     }
 
     /// The tick at which the VMs' time is up; the last there is, if there is none.
@@ -341,7 +342,9 @@ impl Machine {
             self.deadline.store(NEVER, Ordering::Relaxed);
             self.close();
             for vm in self.vms() {
-                self.tell_standing(vm);
+                if !vm.is_over() {
+                    self.tell_standing(vm);
+                }
                 vm.end(Ended::Killed);
                 self.wake(vm.steward);
             }

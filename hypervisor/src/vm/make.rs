@@ -12,7 +12,7 @@ use stage2::Vmids;
 use vcpu::Policy;
 use vm_config::{ConfigError, Limits, Problem, VmKind, VmPlan};
 
-use super::{Devices, End, Guest, GuestLock, Life, Outlet, Shown, Vcpu, Vm};
+use super::{Devices, End, Guest, GuestLock, Life, Outlet, Shown, Tally, Vcpu, Vm};
 use crate::arch::guest::NoVhe;
 use crate::arch::ich;
 use crate::bench::Bench;
@@ -191,8 +191,8 @@ impl Maker<'_> {
         let count = plan.vcpus as usize;
         let mut vcpus = Vec::new();
         vcpus.try_reserve_exact(count).ok()?;
-        for _ in 0..count {
-            vcpus.push(Vcpu::new(RunPage::new(self.ram)?));
+        for tally in self.ram.keep::<Tally>(count)? {
+            vcpus.push(Vcpu::new(RunPage::new(self.ram)?, tally));
         }
         let policy = Policy {
             ram: plan.memory,

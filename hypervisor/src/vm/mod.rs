@@ -289,8 +289,8 @@ impl Vm {
     }
 
     /// What each of its vCPUs has done.
-    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
-        self.vcpus.iter().map(|vcpu| &vcpu.tally)
+    pub fn tallies(&self) -> impl Iterator<Item = &'static Tally> {
+        self.vcpus.iter().map(|vcpu| vcpu.tally)
     }
 
     /// Adds the RMI calls made for it to `calls`; those of vCPUs once they are off.

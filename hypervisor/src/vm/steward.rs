@@ -192,6 +192,7 @@ impl Vm {
                 address: 0,
             };
             flight::note(flight::who(self, None), event);
+            flight::tell_exits(self);
         }
         life.ended = Some(ended);
         life.outcome = ended.outcome();

@@ -2,6 +2,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use recorder::{Entry, Trail, Who};
+use rmi::v1_0::{ExitReason, RecExit};
+
+use crate::arch::timer;
+
 /// Reasons of exits: those of `RmiRecExit`, and any other.
 pub const REASONS: usize = 8;
 
@@ -10,6 +15,8 @@ pub const REASONS: usize = 8;
 #[derive(Debug, Default)]
 pub struct Tally {
     exits: [AtomicU64; REASONS],
+    /// The last of them, but for the interrupts of which there is nothing to say.
+    trails: [Trail; REASONS],
     timed: [AtomicU64; REASONS],
     ticks: [AtomicU64; REASONS],
     ran: AtomicU64,
@@ -31,12 +38,25 @@ pub struct Exits {
 }
 
 impl Tally {
-    /// Counts an exit.
+    /// Counts an exit, and notes it unless it is an interrupt.
     #[inline(always)]
-    pub fn exited(&self, reason: u8) {
-        if let Some(count) = self.exits.get(usize::from(reason) % REASONS) {
-            add(count, 1);
+    pub fn exited(&self, exit: &RecExit) {
+        let place = exit.exit_reason as usize % REASONS;
+        if let (Some(count), Some(trail)) = (self.exits.get(place), self.trails.get(place)) {
+            let number = count.load(Relaxed);
+            count.store(number.wrapping_add(1), Relaxed);
+            if place != ExitReason::Irq as usize {
+                trail.note(number, timer::now(), exit.esr, exit.hpfar);
+            }
         }
+    }
+
+    /// The last exits for each reason, those of one reason in the order of time.
+    pub fn last(&self, who: Who) -> impl Iterator<Item = Entry> + '_ {
+        let all = self.trails.iter().zip(&self.exits).zip(0..);
+        all.flat_map(move |((trail, count), reason)| {
+            trail.entries(count.load(Relaxed), who, reason)
+        })
     }
 
     /// An exit took so long.

@@ -26,7 +26,7 @@ use crate::sync::{Mutex, rank};
 /// A virtual CPU.
 pub struct Vcpu {
     /// What it has done.
-    pub tally: Tally,
+    pub tally: &'static Tally,
     /// Whoever runs it holds this for the whole slice.
     body: Mutex<Body, { rank::VCPU }>,
 }
@@ -45,9 +45,9 @@ struct Body {
 
 impl Vcpu {
     /// A vCPU that runs nothing.
-    pub fn new(page: RunPage) -> Self {
+    pub fn new(page: RunPage, tally: &'static Tally) -> Self {
         Self {
-            tally: Tally::default(),
+            tally,
             body: Mutex::new(Body {
                 page,
                 engine: Engines::None,
@@ -148,10 +148,15 @@ impl Turn<'_> {
         engine.attach();
         let left = self.turns(engine, page);
         engine.detach();
-        // What the last exit had for other vCPUs must not wait for the next entry.
+        self.leave_nothing();
+        left
+    }
+
+    /// What the last exit had for other vCPUs must not wait for the next entry.
+    #[inline(never)]
+    fn leave_nothing(&self) {
         let attention = self.vm.devices.lock().board.attention(self.vcpu);
         self.alert(attention);
-        left
     }
 
     #[inline(always)]
@@ -166,19 +171,20 @@ impl Turn<'_> {
             if attention != 0 {
                 self.alert(attention);
             }
-            if flight::is_detailed() {
+            let detailed = flight::is_detailed();
+            if detailed {
                 self.time(page);
             }
             engine.enter(page).map_err(Ended::NotEntered)?;
             let run = page.get();
-            if flight::is_detailed() {
+            if detailed {
                 self.since = timer::now();
                 flight::exited(&run.exit);
             }
             if let Some(bench) = bench {
                 bench.exited(&run.exit);
             }
-            self.tally.exited(run.exit.exit_reason as u8);
+            self.tally.exited(&run.exit);
             devices = self.vm.devices.lock();
             match devices.exited(vcpu, run) {
                 Request::Resume => {}

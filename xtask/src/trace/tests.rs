@@ -1,5 +1,5 @@
 //! A trace is read whole or not at all, and drawn as it was.
-use recorder::{About, Cause, Event, Reason, Ring, Stage, Text, Who};
+use recorder::{About, Cause, Entry, Event, Reason, Ring, Stage, Text, Who};
 use report::frame;
 use serde_json::Value;
 
@@ -26,7 +26,13 @@ fn log<const N: usize>(rings: &[Ring<N>]) -> String {
         }],
     };
     let mut log = "up\r\n".to_owned();
-    recorder::dump(rings, &about, |number, json| {
+    // The last exits of vCPUs are in the dump and in no picture.
+    let exits = [Entry {
+        stamp: 1,
+        who: Who::vcpu(1, 0),
+        event: Event::Enter,
+    }];
+    recorder::dump(rings, exits.into_iter(), &about, |number, json| {
         let nonce = nonce().to_string();
         frame::write(&mut log, frame::TRACE, &nonce, Some(number), json).unwrap();
         log.push_str("\r\n");

@@ -8,7 +8,10 @@
 //!    here, how many before it were overwritten unread, and the entries, each
 //!    `[stamp,"kind",vm,vcpu,code,extra,a,b]` as the fields of an entry's words;
 //!    `vm` and `vcpu` are `null` where there is none;
-//! 4. `{"end":true}`.
+//! 4. any number of `{"exits":[…]}`: entries as above of the last exits of each
+//!    vCPU ([`Trail`](crate::Trail)), by vCPU and reason; those that the rings have
+//!    too are in both;
+//! 5. `{"end":true}`.
 //!
 //! Fields are only ever added. On the shared serial line each travels in a frame
 //! (`report::frame`) with its number.
@@ -55,7 +58,12 @@ pub struct Vm<'a> {
 ///
 /// Entries that are written meanwhile may or may not be in it: each ring is read
 /// up to what it held when its turn came, so this ends.
-pub fn dump<const N: usize>(rings: &[Ring<N>], about: &About<'_>, line: impl FnMut(u32, &str)) {
+pub fn dump<const N: usize>(
+    rings: &[Ring<N>],
+    exits: impl Iterator<Item = Entry>,
+    about: &About<'_>,
+    line: impl FnMut(u32, &str),
+) {
     let mut lines = Lines {
         text: String::new(),
         number: 0,
@@ -68,6 +76,10 @@ pub fn dump<const N: usize>(rings: &[Ring<N>], about: &About<'_>, line: impl FnM
     for (cpu, ring) in rings.iter().enumerate() {
         ring_lines(&mut lines, cpu, ring);
     }
+    for entry in exits {
+        lines.entry(&entry, |out| out.write_str(r#"{"exits":["#));
+    }
+    close(&mut lines);
     lines.whole(|out| out.write_str(r#"{"end":true}"#));
 }
 
@@ -86,6 +98,20 @@ impl<F: FnMut(u32, &str)> Lines<F> {
         if write(&mut self.text).is_ok() {
             self.send();
         }
+    }
+
+    /// Adds an entry to the line, or to a new one that `head` begins.
+    fn entry(&mut self, entry: &Entry, head: impl FnOnce(&mut String<LINE>) -> fmt::Result) {
+        if self.text.capacity() - self.text.len() < ENTRY {
+            close(self);
+        }
+        // None can fail: there is room for an entry, and in an empty line for its
+        // head too.
+        let _ = match self.text.is_empty() {
+            true => head(&mut self.text),
+            false => self.text.write_str(","),
+        };
+        let _ = write_entry(&mut self.text, entry);
     }
 
     fn send(&mut self) {
@@ -138,24 +164,13 @@ where
             }
             None => break,
         };
-        if lines.text.capacity() - lines.text.len() < ENTRY {
-            close(lines);
-        }
-        // Neither can fail: there is room for an entry, and in an empty line for
-        // its head too.
-        let separator = match lines.text.is_empty() {
-            true => {
-                let _ = write!(
-                    lines.text,
-                    r#"{{"cpu":{cpu},"first":{number},"lost":{lost},"events":["#
-                );
-                lost = 0;
-                ""
-            }
-            false => ",",
-        };
-        let _ = lines.text.write_str(separator);
-        let _ = write_entry(&mut lines.text, &entry);
+        lines.entry(&entry, |out| {
+            let before = core::mem::take(&mut lost);
+            write!(
+                out,
+                r#"{{"cpu":{cpu},"first":{number},"lost":{before},"events":["#
+            )
+        });
     }
     close(lines);
 }

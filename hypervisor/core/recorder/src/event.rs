@@ -155,6 +155,9 @@ impl Text {
     }
 }
 
+/// The syndrome of a call of which only the time is known.
+pub(crate) const UNKNOWN: u64 = u64::MAX;
+
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Event {

@@ -6,7 +6,7 @@ use core::fmt::{self, Display, Formatter, Write};
 
 use rsi::psci;
 
-use crate::event::{Entry, Event, Reason, Text, Who};
+use crate::event::{Entry, Event, Reason, Text, UNKNOWN, Who};
 
 /// A VM, as an explanation names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +113,10 @@ fn exit(
         Some(Reason::Sync) => synchronous(f, names, syndrome, address),
         Some(Reason::Irq) => f.write_str("physical interrupt"),
         Some(Reason::Fiq) => f.write_str("physical FIQ"),
+        // A trail keeps neither function nor number nor address.
+        Some(Reason::Psci | Reason::RipasChange | Reason::HostCall) if syndrome == UNKNOWN => {
+            f.write_str(exit_word(reason, 0))
+        }
         Some(Reason::Psci) => match psci_name(syndrome) {
             Some(name) => write!(f, "PSCI {name}"),
             None => write!(f, "PSCI function {syndrome:#x}"),

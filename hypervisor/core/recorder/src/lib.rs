@@ -29,6 +29,7 @@ mod event;
 mod explain;
 mod merge;
 mod ring;
+mod trail;
 mod words;
 
 pub use dump::{About, Vm, dump};
@@ -36,6 +37,7 @@ pub use event::{Cause, Entry, Event, Reason, Stage, Text, Who, ipa};
 pub use explain::{Explained, Guest, Names, exit_word};
 pub use merge::{MAX_CPUS, latest, print};
 pub use ring::{Cursor, Ring, Step};
+pub use trail::{Newest, Trail};
 pub use words::{Kind, kind};
 
 #[cfg(test)]

@@ -320,7 +320,7 @@ fn lines<const N: usize>(rings: &[Ring<N>]) -> Vec<serde_json::Value> {
         }],
     };
     let mut lines = Vec::new();
-    dump(rings, &about, |number, line| {
+    dump(rings, core::iter::empty(), &about, |number, line| {
         assert_eq!(number as usize, lines.len());
         assert!(line.len() <= 2048 && !line.contains('\n'));
         lines.push(serde_json::from_str(line).unwrap());
@@ -375,4 +375,72 @@ fn every_kind_has_a_word_that_leads_back_to_it() {
         let kind = Kind::of(raw).unwrap();
         assert_eq!(super::kind(kind.word), Some(kind));
     }
+}
+
+#[test]
+fn a_trail_keeps_the_last_exits_of_each_reason() {
+    let (sync, irq) = (Trail::default(), Trail::default());
+    for number in 0..20 {
+        let hpfar = (0x901_0000 + number) << 4;
+        sync.note(number, 100 + 10 * number, 0x9300_0006 + number, hpfar);
+    }
+    irq.note(0, 215, 0, 0);
+    let kept: Vec<_> = sync.entries(20, WEB, 0).collect();
+    assert_eq!(kept.len(), 8);
+    assert_eq!((kept[0].stamp, kept[7].stamp), (220, 290));
+    let last = Event::Exit {
+        reason: 0,
+        syndrome: 0x9300_0006 + 19,
+        address: (0x901_0000 + 19) << 12,
+    };
+    assert_eq!((kept[7].who, kept[7].event), (WEB, last));
+    assert_eq!(irq.entries(1, WEB, 1).count(), 1);
+    assert_eq!(sync.entries(0, WEB, 0).count(), 0, "nothing was counted");
+    let call = irq.entries(1, WEB, 5).next().unwrap();
+    let (entry, names) = (&call, &Cast as &dyn Names);
+    let words = Explained { entry, names }.to_string();
+    assert!(
+        words.ends_with("exited: host call"),
+        "no number is made up: {words}"
+    );
+    assert_eq!(
+        Trail::default().entries(3, WEB, 1).count(),
+        0,
+        "nothing was noted"
+    );
+}
+
+#[test]
+fn the_newest_are_chosen_in_whatever_order_they_are_offered() {
+    for stamps in [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 5, 1, 4, 2]] {
+        let mut newest = Newest::<3>::new();
+        for stamp in stamps {
+            newest.offer(Entry {
+                stamp,
+                who: WEB,
+                event: Event::Enter,
+            });
+        }
+        let kept: Vec<_> = newest.iter().map(|entry| entry.stamp).collect();
+        assert_eq!(kept, [3, 4, 5], "{stamps:?}");
+    }
+}
+
+#[test]
+fn exits_of_the_trails_are_lines_of_their_own_in_a_dump() {
+    let trail = Trail::default();
+    trail.note(0, 7, 0x9200_0007, 0);
+    let rings = [const { Ring::<8>::new() }; 1];
+    let about = About {
+        hz: 1,
+        rmi: None,
+        vms: &[],
+    };
+    let mut seen = Vec::new();
+    dump(&rings, trail.entries(1, WEB, 0), &about, |_, line| {
+        seen.push(serde_json::from_str::<serde_json::Value>(line).unwrap());
+    });
+    let expected = serde_json::json!({"exits": [[7, "exit", 1, 1, 0, 0, 0x9200_0007u64, 0]]});
+    assert_eq!(seen[1], expected);
+    assert_eq!(seen.last().unwrap()["end"], true);
 }

@@ -235,7 +235,7 @@ fn bank_word(offset: u64) -> Option<(usize, Word)> {
 }
 
 /// An aligned read of any size from words.
-#[inline]
+#[inline(always)]
 fn read_sized(offset: u64, bytes: u64, word: impl Fn(u64) -> u32) -> u64 {
     match bytes {
         4 if offset.is_multiple_of(4) => u64::from(word(offset)),
