@@ -4,7 +4,7 @@ use crate::error::{ConfigError, Problem};
 use crate::geometry::Geometry;
 use crate::map;
 use crate::plan::{MAX_NAME, MAX_VCPUS, MAX_VMS, Name, RegionKind, VmPlan};
-use crate::{Disk, Mac, Plan, devices};
+use crate::{Disk, Mac, devices};
 use addr::{GRANULE_SIZE, Ipa, IpaRange};
 use heapless::Vec;
 
@@ -17,23 +17,8 @@ pub struct Limits {
     pub ipa_bits: u8,
     /// Physical CPUs.
     pub cpus: usize,
-}
-
-impl Plan<'_> {
-    /// Checks that the host keeps a CPU for itself and for vCPUs that share one:
-    /// that not all CPUs are dedicated to VMs that fit the machine.
-    pub fn check_host(&self, limits: &Limits) -> Result<(), ConfigError> {
-        // No CPU is dedicated twice, so that counting them is enough.
-        let dedicated: usize = self
-            .vms()
-            .filter(|vm| vm.check_fits(limits).is_ok())
-            .map(|vm| vm.cpus.len())
-            .sum();
-        match dedicated < limits.cpus {
-            true => Ok(()),
-            false => Err(Problem::NoCpuLeft(limits.cpus).of_bundle()),
-        }
-    }
+    /// Those of them that are dedicated to VMs already.
+    pub dedicated: usize,
 }
 
 /// What the VMs read so far have each for itself.
@@ -103,7 +88,9 @@ impl VmPlan {
             .map_or(Ok(()), |problem| Err(problem.of(&self.name)))
     }
 
-    /// Checks that the machine has what this VM wants.
+    /// Checks that the machine has what this VM wants, and that a CPU is left for the
+    /// host and for vCPUs that share one: whoever builds VMs and takes them down
+    /// needs one as well.
     pub fn check_fits(&self, limits: &Limits) -> Result<(), ConfigError> {
         let problem = if self.ipa_bits > limits.ipa_bits {
             Problem::MachineTooNarrow {
@@ -124,6 +111,9 @@ impl VmPlan {
                 wanted: *cpu,
                 available: limits.cpus,
             }
+        } else if limits.dedicated.saturating_add(self.cpus.len()) >= limits.cpus {
+            // No CPU is dedicated twice, so that counting them is enough.
+            Problem::NoCpuLeft(limits.cpus)
         } else {
             return Ok(());
         };

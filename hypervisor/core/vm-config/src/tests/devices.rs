@@ -142,21 +142,25 @@ fn a_cpu_is_dedicated_to_one_vcpu_of_one_vm() {
 
 #[test]
 fn the_host_keeps_a_cpu() {
-    let limits = |cpus| Limits {
+    let limits = |cpus, dedicated| Limits {
         memory: 1 << 30,
         ipa_bits: 40,
         cpus,
+        dedicated,
     };
     let bundle = encode(&[pinned("a", &[0, 2]), payload("b"), pinned("c", &[1, 3])]).unwrap();
     let plan = Plan::decode(&bundle).unwrap();
-    assert_eq!(plan.check_host(&limits(5)), Ok(()));
+    let [first, shared, second] = &plan.vms().collect::<std::vec::Vec<_>>()[..] else {
+        panic!("three VMs");
+    };
+    assert_eq!(first.check_fits(&limits(4, 0)), Ok(()));
+    assert_eq!(shared.check_fits(&limits(4, 2)), Ok(()));
+    assert_eq!(second.check_fits(&limits(5, 2)), Ok(()));
     assert_eq!(
-        plan.check_host(&limits(4)).unwrap_err().to_string(),
-        "VM bundle: all 4 CPUs of this machine are dedicated to VMs, where the host needs one; \
+        second.check_fits(&limits(4, 2)).unwrap_err().to_string(),
+        "VM c: all 4 CPUs of this machine are dedicated to VMs, where the host needs one; \
          take one out of a list of cpus"
     );
-    // A VM that wants a CPU there is not does not run, and so keeps none.
-    assert_eq!(plan.check_host(&limits(3)), Ok(()));
 }
 
 #[test]

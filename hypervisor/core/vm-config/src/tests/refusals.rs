@@ -149,6 +149,7 @@ fn what_the_machine_cannot_give_is_refused() {
         memory: 64 * MIB,
         ipa_bits: 33,
         cpus: 4,
+        dedicated: 0,
     };
     assert_eq!(vm.check_fits(&enough), Ok(()));
     let small = Limits {
