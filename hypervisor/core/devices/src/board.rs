@@ -2,14 +2,14 @@
 
 use addr::Ipa;
 use rmi::v1_0::{RecEnter, RecExit, RecRun};
-use vcpu::host_call::{self, Call};
 use vcpu::{Action, Counters, Exit, Mmio, Policy, Stop, Width, enter, timer};
 use vgic::{Cpu, Vgic};
 use virtio::{Backend, Device, GuestMemory, Served};
 use vm_config::map;
 
-use crate::Pl011;
+use crate::calls;
 use crate::slots::{self, Slots};
+use crate::{Asked, Pl011, PowerKey};
 
 /// What a guest's devices and host calls reach on the host's side.
 pub trait Host {
@@ -101,6 +101,7 @@ pub struct Board<'a> {
     pub unknown: Unknown,
     vgic: Vgic<'a>,
     uart: Pl011,
+    power_key: PowerKey,
     slots: Slots,
     policy: Policy,
 }
@@ -119,6 +120,7 @@ impl<'a> Board<'a> {
                 },
             ),
             uart: Pl011::default(),
+            power_key: PowerKey::default(),
             slots: Slots::default(),
             policy: config.policy,
         }
@@ -128,6 +130,7 @@ impl<'a> Board<'a> {
     pub fn reset(&mut self) {
         self.vgic.reset();
         self.uart = Pl011::default();
+        self.power_key = PowerKey::default();
         self.slots.reset();
     }
 
@@ -196,7 +199,7 @@ impl<'a> Board<'a> {
         host: &mut impl Host,
     ) -> Request {
         match vcpu::step(reason, &self.policy) {
-            Action::HostCall { imm } => host_call(imm, enter, exit, host),
+            Action::HostCall { imm } => calls::answer(imm, enter, exit, host),
             Action::Emulate(access) => match access.write {
                 None => {
                     let value = self.load(access.ipa, access.width);
@@ -267,6 +270,25 @@ impl<'a> Board<'a> {
         taken
     }
 
+    /// Presses the power key: see [`PowerKey::press`].
+    pub fn press_power_key(&mut self, now: u64, second: u64, patience: u64) {
+        self.power_key.press(now, second, patience);
+        self.wire_gpio();
+    }
+
+    /// Looks after the power key: see [`PowerKey::attend`].
+    pub fn attend_power_key(&mut self, now: u64) -> Asked {
+        let asked = self.power_key.attend(now);
+        self.wire_gpio();
+        asked
+    }
+
+    /// Brings the level of the GPIO controller's interrupt to where it goes.
+    fn wire_gpio(&mut self) {
+        let level = self.power_key.interrupt();
+        self.vgic.set_spi(map::GPIO_INTID, level);
+    }
+
     #[inline(always)]
     fn load(&mut self, ipa: Ipa, width: Width) -> u64 {
         let bytes = width.bytes();
@@ -304,21 +326,30 @@ impl<'a> Board<'a> {
         None
     }
 
-    /// A load from a virtio slot, or from nowhere.
+    /// A load from a virtio slot, from the GPIO controller, or from nowhere.
     #[inline(never)]
     fn load_elsewhere(&mut self, ipa: Ipa, width: Width) -> u64 {
-        let Some((slot, offset)) = slots::locate(ipa) else {
+        if let Some((slot, offset)) = slots::locate(ipa) {
+            let device = self.slots.get(slot);
+            device.map_or(0, |device| device.read(offset, width.bytes()))
+        } else if let Some(offset) = within(ipa, map::GPIO_BASE, map::GPIO_SIZE) {
+            self.power_key.read(offset).into()
+        } else {
             self.note(ipa, width, None);
-            return 0;
-        };
-        let device = self.slots.get(slot);
-        device.map_or(0, |device| device.read(offset, width.bytes()))
+            0
+        }
     }
 
-    /// A store to a virtio slot, or to nowhere.
+    /// A store to a virtio slot, to the GPIO controller, or to nowhere.
     fn store_elsewhere(&mut self, ipa: Ipa, width: Width, value: u64) -> Option<u8> {
         let Some((slot, offset)) = slots::locate(ipa) else {
-            self.note(ipa, width, Some(value));
+            match within(ipa, map::GPIO_BASE, map::GPIO_SIZE) {
+                Some(offset) => {
+                    self.power_key.write(offset, value as u8);
+                    self.wire_gpio();
+                }
+                None => self.note(ipa, width, Some(value)),
+            }
             return None;
         };
         let device = self.slots.get_mut(slot)?;
@@ -330,14 +361,12 @@ impl<'a> Board<'a> {
 
     #[inline(always)]
     fn locate(&self, ipa: Ipa) -> Place {
-        let within = |base: Ipa, size: u64| ipa.offset_from(base).filter(|&at| at < size);
-        if let Some(offset) = within(map::GICD_BASE, map::GICD_SIZE) {
+        let redistributors = || map::GICR_STRIDE * self.vgic.cpus() as u64;
+        if let Some(offset) = within(ipa, map::GICD_BASE, map::GICD_SIZE) {
             Place::Distributor(offset)
-        } else if let Some(offset) = within(map::UART_BASE, map::UART_SIZE) {
+        } else if let Some(offset) = within(ipa, map::UART_BASE, map::UART_SIZE) {
             Place::Uart(offset)
-        } else if let Some(offset) =
-            within(map::GICR_BASE, map::GICR_STRIDE * self.vgic.cpus() as u64)
-        {
+        } else if let Some(offset) = within(ipa, map::GICR_BASE, redistributors()) {
             Place::Redistributor(offset)
         } else {
             Place::Elsewhere
@@ -351,49 +380,16 @@ impl<'a> Board<'a> {
     }
 }
 
+/// How far `ipa` lies behind `base`, if less than `size`.
+#[inline(always)]
+fn within(ipa: Ipa, base: Ipa, size: u64) -> Option<u64> {
+    ipa.offset_from(base).filter(|&at| at < size)
+}
+
 enum Place {
     Distributor(u64),
     Redistributor(u64),
     Uart(u64),
-    /// A virtio slot, or nothing.
+    /// A virtio slot, the GPIO controller, or nothing.
     Elsewhere,
-}
-
-/// Answers a host call.
-#[inline(always)]
-fn host_call(imm: u16, enter: &mut RecEnter, exit: &RecExit, host: &mut impl Host) {
-    match host_call::decode(imm, &exit.gprs) {
-        Call::Nop => enter::echo(enter, exit),
-        Call::ConsoleWrite => {
-            let mut taken = 0;
-            for byte in rsi::host_call::unpack(&exit.gprs) {
-                host.write(byte);
-                taken += 1;
-            }
-            enter::set_first(enter, taken);
-        }
-        Call::ConsoleRead => {
-            let mut bytes = [0; rsi::host_call::CONSOLE_BYTES];
-            let mut count = 0;
-            for (slot, byte) in bytes.iter_mut().zip(core::iter::from_fn(|| host.read())) {
-                *slot = byte;
-                count += 1;
-            }
-            let bytes = bytes.get(..count).unwrap_or_default();
-            rsi::host_call::pack(&mut enter.gprs, bytes);
-        }
-        Call::ReportRim => {
-            enter::echo(enter, exit);
-            match host_call::reported_rim(&exit.gprs) {
-                Some((rim, length)) => host.rim(rim.get(..length).unwrap_or_default()),
-                None => enter::set_first(enter, rsi::host_call::UNKNOWN),
-            }
-        }
-        Call::Mark { number } => {
-            enter::echo(enter, exit);
-            host.mark(number);
-        }
-        Call::Rhi { fid } => enter::set_first(enter, host_call::rhi(fid)),
-        Call::Unknown => enter::set_first(enter, rsi::host_call::UNKNOWN),
-    }
 }

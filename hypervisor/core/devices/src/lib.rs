@@ -1,7 +1,8 @@
 //! The board a guest sees.
 //!
 //! - [`Pl011`]: the UART;
-//! - [`Board`]: UART, interrupt controller and virtio devices of one VM behind the addresses of
+//! - [`Pl061`]: the GPIO controller, and [`PowerKey`], the key on one of its lines;
+//! - [`Board`]: these, interrupt controller and virtio devices of one VM behind the addresses of
 //!   `vm_config::map`, and what happens between an exit of a virtual CPU and
 //!   its next entry as far as no memory, no physical interrupt and no other
 //!   call of the RMM is needed. What is left for the loop is a [`Request`].
@@ -24,11 +25,16 @@
 )]
 
 mod board;
+mod calls;
 mod pl011;
+mod pl061;
+mod power_key;
 mod slots;
 
 pub use board::{Board, Config, Host, Request, Unknown};
 pub use pl011::Pl011;
+pub use pl061::Pl061;
+pub use power_key::{Asked, PowerKey};
 
 #[cfg(test)]
 extern crate std;

@@ -8,6 +8,7 @@ use vm_config::map;
 
 use crate::{Board, Config, Host, Pl011, Request};
 
+mod power;
 mod virtio;
 
 const SHARED: u64 = 1 << 32;

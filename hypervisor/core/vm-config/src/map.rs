@@ -21,6 +21,14 @@ pub const UART_SIZE: u64 = 0x1000;
 pub const UART_CLOCK_HZ: u32 = 24_000_000;
 /// Interrupt of the PL011: SPI 1.
 pub const UART_INTID: u32 = 33;
+/// PL061.
+pub const GPIO_BASE: Ipa = Ipa::new(0x0903_0000);
+/// Bytes of the PL061.
+pub const GPIO_SIZE: u64 = 0x1000;
+/// Interrupt of the PL061: SPI 7.
+pub const GPIO_INTID: u32 = 39;
+/// Line of the PL061 that the power key is wired to, high while it is pressed.
+pub const POWER_KEY_LINE: u32 = 3;
 /// First of the virtio-mmio slots.
 pub const VIRTIO_BASE: Ipa = Ipa::new(0x0a00_0000);
 /// Bytes of a virtio-mmio slot.
