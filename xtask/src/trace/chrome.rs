@@ -299,6 +299,8 @@ impl Names for Trace {
         let within = |base: addr::Ipa, size: u64| own.wrapping_sub(base.raw()) < size;
         if within(map::UART_BASE, map::UART_SIZE) {
             Some("UART")
+        } else if within(map::GPIO_BASE, map::GPIO_SIZE) {
+            Some("GPIO")
         } else if within(map::GICD_BASE, map::GICD_SIZE) {
             Some("GIC distributor")
         } else if within(map::GICR_BASE, map::UART_BASE.raw() - map::GICR_BASE.raw()) {

@@ -12,12 +12,17 @@ use vm_config::{VmKind, map};
 
 const GIC_PHANDLE: u32 = 1;
 const CLOCK_PHANDLE: u32 = 2;
+const GPIO_PHANDLE: u32 = 3;
 /// Interrupt specifier: shared peripheral.
 const SPI: u32 = 0;
 /// Interrupt specifier: private peripheral.
 const PPI: u32 = 1;
 /// Interrupt specifier: active high level.
 const LEVEL_HIGH: u32 = 4;
+/// GPIO specifier: high means pressed.
+const ACTIVE_HIGH: u32 = 0;
+/// `KEY_POWER` of Linux's input events.
+const KEY_POWER: u32 = 116;
 
 /// What differs between guests.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ impl Machine {
         root.add_child(self.gic());
         root.add_child(clock());
         root.add_child(uart());
+        root.add_child(gpio());
+        root.add_child(keys());
         for slot in &self.slots {
             root.add_child(virtio(*slot));
         }
@@ -168,6 +175,39 @@ fn uart() -> DeviceTreeNode {
     let clocks: &[&str] = &["uartclk", "apb_pclk"];
     set(&mut node, "clock-names", clocks);
     node
+}
+
+fn gpio() -> DeviceTreeNode {
+    let mut node = unit("pl061", map::GPIO_BASE);
+    let names: &[&str] = &["arm,pl061", "arm,primecell"];
+    set(&mut node, "compatible", names);
+    set_reg(&mut node, &[(map::GPIO_BASE, map::GPIO_SIZE)]);
+    set(
+        &mut node,
+        "interrupts",
+        [SPI, map::GPIO_INTID - 32, LEVEL_HIGH],
+    );
+    set(&mut node, "gpio-controller", [0u8; 0]);
+    set(&mut node, "#gpio-cells", 2u32);
+    set(&mut node, "interrupt-controller", [0u8; 0]);
+    set(&mut node, "#interrupt-cells", 2u32);
+    set(&mut node, "clocks", CLOCK_PHANDLE);
+    set(&mut node, "clock-names", "apb_pclk");
+    set(&mut node, "phandle", GPIO_PHANDLE);
+    node
+}
+
+/// The key by which the host asks the guest to stop.
+fn keys() -> DeviceTreeNode {
+    let mut key = node("poweroff");
+    set(&mut key, "label", "Power key");
+    set(&mut key, "linux,code", KEY_POWER);
+    let line = [GPIO_PHANDLE, map::POWER_KEY_LINE, ACTIVE_HIGH];
+    set(&mut key, "gpios", line);
+    let mut keys = node("gpio-keys");
+    set(&mut keys, "compatible", "gpio-keys");
+    keys.add_child(key);
+    keys
 }
 
 /// Devices see memory as CPUs do: what they write needs no cache maintenance.

@@ -4,7 +4,7 @@ use super::*;
 use crate::vm::fdt::Machine;
 use crate::vm::layout::{Fixed, Sizes};
 use addr::{Ipa, IpaRange};
-use dtoolkit::fdt::Fdt;
+use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::standard::NodeStandard;
 use dtoolkit::{Node, Property};
 use std::io::Read;
@@ -124,6 +124,30 @@ fn a_realm_kernel_finds_all_it_needs_in_its_tree() {
     let chosen = fdt.find_node("/chosen").unwrap();
     assert!(chosen.property("linux,initrd-start").is_none());
     assert!(chosen.property("kaslr-seed").is_none() && chosen.property("rng-seed").is_none());
+}
+
+#[test]
+fn every_guest_finds_its_power_key() {
+    let fake = Fake::new();
+    for text in [LINUX.to_owned(), format!("{HELLO}kind = \"normal\"\n")] {
+        let (vms, bundle) = fake.bundle(&text, &Overrides::default()).unwrap();
+        let (_, dtb) = region(&vms, &bundle, RegionKind::Dtb);
+        let tree = tree(dtb);
+        let gpio = tree.find_node("/pl061@9030000").unwrap();
+        let cells = |node: &FdtNode<'_>, name: &str| -> Vec<u32> {
+            let property = node.property(name).unwrap();
+            let cells = property.value().as_chunks().0.iter();
+            cells.map(|cell| u32::from_be_bytes(*cell)).collect()
+        };
+        assert!(cells(&gpio, "gpio-controller").is_empty());
+        assert_eq!(cells(&gpio, "interrupts"), [0, 7, 4]);
+        let [phandle] = cells(&gpio, "phandle")[..] else {
+            panic!("one phandle");
+        };
+        let key = tree.find_node("/gpio-keys/poweroff").unwrap();
+        assert_eq!(cells(&key, "linux,code"), [116]);
+        assert_eq!(cells(&key, "gpios"), [phandle, 3, 0]);
+    }
 }
 
 #[test]
