@@ -228,7 +228,7 @@ impl Local {
     /// Runs tasks, and sleeps while there are none.
     pub fn work(mut self) -> ! {
         loop {
-            self.machine.check_deadline(timer::now());
+            self.machine.check_time(timer::now());
             console::attend(timer::now());
             operator::attend(self.machine);
             let (pick, kicks) = self.machine.sched.lock().pick(self.number, timer::now());
@@ -258,11 +258,11 @@ impl Local {
         }
     }
 
-    /// Has the timer ring at `until`, or earlier if the VMs' time is up or the
-    /// console wants attention, and in any case before long: should a call of
+    /// Has the timer ring at `until`, or earlier if the machine or the console
+    /// wants attention, and in any case before long: should a call of
     /// another CPU ever be missed, that costs a moment and not a VM.
     pub fn arm(&mut self, until: Option<u64>) {
-        let others = self.machine.deadline().min(console::due());
+        let others = self.machine.due().min(console::due());
         let at = until.unwrap_or(u64::MAX).min(others).min(heartbeat());
         timer::arm(at);
     }

@@ -66,6 +66,8 @@ pub struct Machine {
     /// No life begins any more.
     closing: AtomicBool,
     deadline: AtomicU64,
+    /// When to look after guests that were asked to stop.
+    asked_due: AtomicU64,
 }
 
 /// A VM's place in the plan. Both kinds are large, and there is one a VM.
@@ -147,6 +149,7 @@ impl Machine {
             before: ram.usage(),
             live: vms.iter().filter_map(Place::vm).count().into(),
             deadline: args.deadline.map_or(NEVER, ticks).into(),
+            asked_due: NEVER.into(),
             summary: Mutex::new(Summary::new(room)),
             held: false.into(),
             closing: false.into(),
@@ -330,14 +333,43 @@ impl Machine {
         flight::tell_exits(vm);
     }
 
-    /// The tick at which the VMs' time is up; the last there is, if there is none.
-    pub fn deadline(&self) -> u64 {
-        self.deadline.load(Ordering::Relaxed)
+    /// The tick at which [`Machine::check_time`] has something to do; the last
+    /// there is, if it has not.
+    pub fn due(&self) -> u64 {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        deadline.min(self.asked_due.load(Ordering::Relaxed))
+    }
+
+    /// Does what has come due at tick `now`.
+    #[inline]
+    pub fn check_time(&self, now: u64) {
+        if now >= self.due() {
+            self.check_deadline(now);
+            self.attend_asked(now);
+        }
+    }
+
+    /// Has guests that were asked to stop looked after at tick `at`, or before.
+    pub fn attend_asked_at(&self, at: u64) {
+        self.asked_due.fetch_min(at, Ordering::AcqRel);
+    }
+
+    /// Looks after guests that were asked to stop, if it is time.
+    fn attend_asked(&self, now: u64) {
+        if now < self.asked_due.load(Ordering::Relaxed) {
+            return;
+        }
+        // Who asks meanwhile brings it forward again.
+        self.asked_due.store(NEVER, Ordering::Release);
+        for vm in self.vms().filter(|vm| vm.is_asked()) {
+            if let Some(again) = vm.attend_asked(self, now) {
+                self.attend_asked_at(again);
+            }
+        }
     }
 
     /// Ends all VMs if their time is up.
-    #[inline]
-    pub fn check_deadline(&self, now: u64) {
+    fn check_deadline(&self, now: u64) {
         if now >= self.deadline.load(Ordering::Relaxed) {
             self.deadline.store(NEVER, Ordering::Relaxed);
             self.close();

@@ -123,7 +123,26 @@ pub fn start(machine: &'static Machine, place: usize) {
     }
 }
 
-/// `vm kill NAME`, and `vm stop NAME`: nothing can ask a guest to end.
+/// `vm stop NAME`
+pub fn stop(machine: &'static Machine, place: usize) {
+    let Some(vm) = present(machine, place) else {
+        return;
+    };
+    machine.hold();
+    let name = &vm.plan.name;
+    match vm.stage.get() {
+        Stage::Over => tell(format_args!("{name} is off already")),
+        Stage::Build => tell(format_args!(
+            "{name} is being built, and nothing in it can be asked yet; `vm kill {name}` ends it"
+        )),
+        Stage::Run if vm.ask(machine) => tell(format_args!(
+            "{name} is asked to stop: its power key is pressed"
+        )),
+        Stage::Run | Stage::TakeDown => tell(format_args!("{name} is ending already")),
+    }
+}
+
+/// `vm kill NAME`
 pub fn kill(machine: &'static Machine, place: usize) {
     let Some(vm) = present(machine, place) else {
         return;
@@ -190,6 +209,7 @@ fn state(place: &Place) -> &'static str {
     match vm.stage.get() {
         Stage::Build => "building",
         Stage::Run if vm.is_ending() => "ending",
+        Stage::Run if vm.is_asked() => "stopping",
         Stage::Run => "running",
         Stage::TakeDown => "ending",
         Stage::Over => vm.life.lock().outcome.word(),
@@ -249,6 +269,7 @@ fn devices(plan: &VmPlan) -> Vec<&'static str, DEVICES> {
     let has = &plan.devices;
     let single = [
         (true, "uart"),
+        (true, "power-key"),
         (has.console, "virtio-console"),
         (has.entropy, "virtio-rng"),
         (has.net.is_some(), "virtio-net"),

@@ -9,6 +9,7 @@ mod guest;
 mod make;
 mod stage;
 mod steward;
+mod stop;
 mod tally;
 mod vcpu;
 
@@ -83,6 +84,8 @@ struct End {
     why: Option<Ended>,
     /// Whether the operator wants it to live again then.
     comes_back: bool,
+    /// Whether the operator has asked its guest to stop.
+    is_asked: bool,
 }
 
 /// A VM's memory behind its lock.
@@ -208,18 +211,20 @@ impl Vm {
         *end = End {
             why: Some(Ended::ByOperator),
             comes_back,
+            is_asked: false,
         };
         self.ending.store(true, Ordering::Release);
     }
 
     /// It is down: whether another life begins, which the operator may want, or
-    /// the VM itself, if `may_restart`. Whoever wanted its end meanwhile gets it in
+    /// the VM itself, if `may_restart`, unless it was asked to stop. Whoever wanted its end meanwhile gets it in
     /// that life. If none begins, it is over.
     fn lives_again(&self, may_restart: bool) -> bool {
         let mut end = self.end.lock();
+        let is_asked = core::mem::take(&mut end.is_asked);
         if core::mem::take(&mut end.comes_back) {
             end.why = None;
-        } else if !may_restart {
+        } else if is_asked || !may_restart {
             self.stage.set(Stage::Over);
             return false;
         }

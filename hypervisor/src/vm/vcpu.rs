@@ -296,7 +296,7 @@ impl Turn<'_> {
     fn look_up(&mut self) -> Step {
         let now = timer::now();
         self.machine.feed_all();
-        self.machine.check_deadline(now);
+        self.machine.check_time(now);
         console::attend(now);
         self.vm.devices.lock().outlet.output.flush();
         if self.vm.is_ending() {

@@ -12,6 +12,9 @@ pub const DEFAULT_COLUMNS: u16 = 80;
 /// Columns that make sense.
 const COLUMNS: core::ops::RangeInclusive<u16> = 40..=1000;
 
+/// Seconds that a guest has to stop when it is asked to, unless said otherwise.
+pub const DEFAULT_PATIENCE: u64 = 20;
+
 /// How much the log says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Verbosity {
@@ -58,6 +61,8 @@ pub struct Args {
     pub interactive: bool,
     /// `suzerain.columns`: how wide the operator's terminal is.
     pub columns: u16,
+    /// `suzerain.patience`: seconds that a guest has to stop when it is asked to.
+    pub patience: u64,
     /// `suzerain.bench`: whether instructions per exit are counted.
     pub bench: bool,
     /// `suzerain.trace`: whether the flight recorder is written out at the end.
@@ -74,6 +79,7 @@ impl Default for Args {
             log: Verbosity::Info,
             interactive: false,
             columns: DEFAULT_COLUMNS,
+            patience: DEFAULT_PATIENCE,
             bench: false,
             trace: false,
             selftest_gpf: false,
@@ -132,13 +138,18 @@ impl Args {
                 let columns = value.parse().ok().filter(|c| COLUMNS.contains(c));
                 self.columns = columns.ok_or("a terminal has 40 to 1000 columns")?;
             }
+            "patience" => {
+                let patience = value.parse().ok().filter(|seconds| *seconds > 0);
+                self.patience = patience.ok_or("patience is whole seconds, at least one")?;
+            }
             "bench" => self.bench = flag(value)?,
             "trace" => self.trace = flag(value)?,
             "selftest" if value == "gpf" => self.selftest_gpf = true,
             "selftest" => return Err("the one self-test is gpf"),
             _ => {
                 return Err(
-                    "known are nonce, deadline, log, interactive, columns, bench, trace and selftest",
+                    "known are nonce, deadline, log, interactive, columns, patience, bench, trace \
+                     and selftest",
                 );
             }
         }
@@ -168,22 +179,23 @@ mod tests {
     fn every_key_is_read_and_other_words_are_left_alone() {
         let (args, warnings) = parse(
             "console=x suzerain.nonce=0aF suzerain.deadline=20 suzerain.log=debug \
-             suzerain.interactive=1 suzerain.columns=132 suzerain.bench=1 suzerain.trace=1 suzerain.selftest=gpf quiet",
+             suzerain.interactive=1 suzerain.columns=132 suzerain.patience=3 suzerain.bench=1 \
+             suzerain.trace=1 suzerain.selftest=gpf quiet",
         );
         assert_eq!(warnings, 0);
         assert_eq!(args.nonce, "0aF");
         assert_eq!(args.deadline, Some(20));
         assert_eq!(args.log, Verbosity::Debug);
-        assert_eq!(args.columns, 132);
+        assert_eq!((args.columns, args.patience), (132, 3));
         assert!(args.interactive && args.bench && args.trace && args.selftest_gpf);
     }
 
     #[test]
     fn unknown_keys_and_bad_values_are_named_and_leave_the_defaults() {
         let text = "suzerain.nonce=xyz suzerain.deadline=-1 suzerain.log=loud \
-                    suzerain.columns=2 suzerain.bench=yes suzerain.selftest=all suzerain.frobnicate";
+                    suzerain.columns=2 suzerain.patience=0 suzerain.bench=yes suzerain.selftest=all suzerain.frobnicate";
         let (args, warnings) = parse(text);
-        assert_eq!(warnings, 7);
+        assert_eq!(warnings, 8);
         assert_eq!(args, Args::default());
     }
 

@@ -26,7 +26,7 @@ pub enum Command {
     VmList(Form),
     /// `vm start NAME`
     VmStart(usize),
-    /// `vm stop NAME`: as `vm kill`, for nothing can ask a guest.
+    /// `vm stop NAME`: as its guest likes.
     VmStop(usize),
     /// `vm kill NAME`: whatever it does.
     VmKill(usize),
@@ -180,7 +180,7 @@ pub const COMMANDS: [Usage; 19] = [
     plain(
         ("vm", "stop"),
         Argument::Vm,
-        "end a VM; nothing can ask it to, so this is `vm kill`",
+        "ask a VM to end: press its power key",
         |g| Command::VmStop(vm(g)),
     ),
     plain(
