@@ -3,7 +3,8 @@
 # on the kernel's command line it checks that the guest works, reports on the
 # console and powers off, or reboots if a check failed, so that even the
 # outcome of the VM tells. With suzerain.poweroff it does nothing else, for
-# benches. Otherwise it gives a shell on the console.
+# benches. Otherwise it gives a shell on the console. The power key ends either:
+# see lib/power.sh.
 #
 # More words ask for more checks: see lib/checks.sh and lib/devices.sh.
 
@@ -40,6 +41,7 @@ stop() {
 
 run_checks() {
     . /lib/checks.sh
+    heed_power_key stop poweroff
     check_all
     if [ $failed -eq 0 ]; then
         say "all checks passed"
@@ -56,6 +58,7 @@ run_shell() {
     $b hostname suzerain-guest
     [ $tty = console ] && tty=ttyAMA0
     echo "$tty::once:-/bin/console" > /etc/inittab
+    heed_power_key $b poweroff
     echo
     echo "Linux $($b uname -r) under Suzerain. 'poweroff' ends the run."
     exec $b init
@@ -73,4 +76,5 @@ if [ -f /etc/modules ]; then
     load_modules
     use_console
 fi
+. /lib/power.sh
 if word checks; then run_checks; else run_shell; fi

@@ -19,6 +19,8 @@ const INIT: &str = include_str!("init.sh");
 const CHECKS: &str = include_str!("checks.sh");
 /// Its dealings with devices.
 const DEVICES: &str = include_str!("devices.sh");
+/// Its ear for the power key.
+const POWER: &str = include_str!("power.sh");
 
 /// A shell, and the end of the run when it ends.
 const CONSOLE: &str = "#!/bin/busybox sh
@@ -69,6 +71,7 @@ pub fn build(busybox: &[u8], modules: &[Module]) -> Result<Vec<u8>> {
         ("init", Entry::File(INIT.as_bytes())),
         ("lib/checks.sh", Entry::File(CHECKS.as_bytes())),
         ("lib/devices.sh", Entry::File(DEVICES.as_bytes())),
+        ("lib/power.sh", Entry::File(POWER.as_bytes())),
     ];
     if !modules.is_empty() {
         entries.push(("etc/modules", Entry::File(names.as_bytes())));
