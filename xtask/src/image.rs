@@ -84,10 +84,10 @@ impl Flat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dialect {
     /// RMI 1.0.
-    #[default]
     #[value(name = "1.0")]
     V1_0,
     /// RMI 2.0.
+    #[default]
     #[value(name = "2.0")]
     V2_0,
 }

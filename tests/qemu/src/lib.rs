@@ -66,7 +66,7 @@ impl Run {
         self
     }
 
-    /// `--rmi 2.0 --rmm-behaviour RMM`.
+    /// `--rmm-behaviour RMM`.
     #[must_use]
     pub fn rmm_behaviour(mut self, behaviour: Behaviour) -> Self {
         self.options.rmm_behaviour = behaviour;

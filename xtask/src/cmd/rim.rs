@@ -28,7 +28,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME", default_value = "hello")]
     pub guest: String,
     /// The RMI version it will be built by; they measure different steps.
-    #[arg(long, value_name = "V", default_value = "1.0")]
+    #[arg(long, value_name = "V", default_value = "2.0")]
     pub rmi: Dialect,
     /// Kernel file instead of the VM file's.
     #[arg(long, value_name = "F")]

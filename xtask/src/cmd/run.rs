@@ -77,7 +77,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     pub fvp: Option<PathBuf>,
     /// Dialect of RMI that the embedded firmware speaks.
-    #[arg(long, value_name = "V", default_value = "1.0", conflicts_with_all = ["no_rme", "firmware"])]
+    #[arg(long, value_name = "V", default_value = "2.0", conflicts_with_all = ["no_rme", "firmware"])]
     pub rmi: Dialect,
     /// Known RMM of RMI 2.0 that the embedded one behaves like.
     #[arg(long, value_name = "RMM", default_value = "own", conflicts_with_all = ["no_rme", "firmware"])]
@@ -410,7 +410,7 @@ pub fn embedded_firmware_speaking(dialect: Dialect) -> Result<PathBuf> {
 pub fn embedded_firmware_behaving(dialect: Dialect, behaviour: Behaviour) -> Result<PathBuf> {
     ensure!(
         behaviour == Behaviour::Own || dialect == Dialect::V2_0,
-        "--rmm-behaviour is about RMMs of RMI 2.0: add --rmi 2.0"
+        "--rmm-behaviour is about RMMs of RMI 2.0: leave --rmi 1.0 out"
     );
     let monitor = build::flat(build::MONITOR)?;
     let mut rmm = build::flat(build::RMM)?;
