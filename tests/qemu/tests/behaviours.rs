@@ -54,5 +54,5 @@ fn an_rmm_that_is_slow_is_waited_for() {
 fn the_behaviour_of_an_rmm_of_rmi_1_0_is_nobodys_choice() {
     let run = Run::guest("hello").rmm_behaviour(Behaviour::Bet3);
     let why = run.rmi(qemu_tests::Dialect::V1_0).refusal();
-    assert!(why.contains("--rmi 2.0"), "{why}");
+    assert!(why.contains("--rmi 1.0"), "{why}");
 }
