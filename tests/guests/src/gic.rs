@@ -22,11 +22,17 @@ pub struct Gic {
 }
 
 impl Gic {
-    /// The controller of the guest machine.
+    /// The controller of the guest machine, as its first CPU has it.
     pub const fn new(shared_bit: u64) -> Self {
+        Self::of(0, shared_bit)
+    }
+
+    /// The controller as CPU `cpu` has it, with that CPU's redistributor.
+    pub const fn of(cpu: u32, shared_bit: u64) -> Self {
+        let redistributor = map::GICR_BASE.raw() + cpu as u64 * map::GICR_STRIDE;
         Self {
             distributor: Mmio::new(map::GICD_BASE.raw() | shared_bit),
-            redistributor: Mmio::new(map::GICR_BASE.raw() | shared_bit),
+            redistributor: Mmio::new(redistributor | shared_bit),
         }
     }
 

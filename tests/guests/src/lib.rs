@@ -12,6 +12,7 @@
 pub mod bits;
 pub mod check;
 pub mod console;
+pub mod cpus;
 pub mod gic;
 pub mod guard;
 pub mod map;

@@ -9,6 +9,11 @@ pub fn psci(function: u32, args: [u64; 3]) -> i64 {
     smc::call([u64::from(function), a, b, c, 0, 0, 0, 0, 0, 0, 0])[0].cast_signed()
 }
 
+/// Turns the calling CPU off.
+pub fn off_cpu() -> ! {
+    stop(psci::CPU_OFF)
+}
+
 /// Powers the guest off.
 pub fn off() -> ! {
     stop(psci::SYSTEM_OFF)

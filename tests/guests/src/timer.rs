@@ -73,7 +73,8 @@ pub fn wait_until(patience: u32, mut done: impl FnMut() -> bool) -> bool {
     done()
 }
 
-fn wfi() {
+/// Waits until an interrupt is pending, masked or not.
+pub fn wfi() {
     // SAFETY: waits.
     unsafe {
         core::arch::asm!("dsb sy", "wfi", options(nostack));

@@ -1,11 +1,5 @@
-// Entered by the RMM with the MMU off, x0 the guest's device tree.
-.section .text.entry, "ax"
-.global guest_entry
-.type guest_entry, @function
-guest_entry:
-    adrp x1, guest_stack_top
-    add x1, x1, :lo12:guest_stack_top
-    mov sp, x1
+// Exception vectors and stage 1, with the MMU off. Changes x1 and x2.
+.macro guest_begin
     adrp x1, guest_vectors
     add x1, x1, :lo12:guest_vectors
     msr vbar_el1, x1
@@ -29,8 +23,32 @@ guest_entry:
 
     mov x29, xzr
     mov x30, xzr
+.endm
+
+// Entered by the RMM with the MMU off, x0 the guest's device tree.
+.section .text.entry, "ax"
+.global guest_entry
+.type guest_entry, @function
+guest_entry:
+    adrp x1, guest_stack_top
+    add x1, x1, :lo12:guest_stack_top
+    mov sp, x1
+    guest_begin
     b guest_main
 .size guest_entry, . - guest_entry
+.ltorg
+
+// Another CPU, turned on by CPU_ON with the MMU off: x0 is where its stack ends and
+// its function lie, which are read with the MMU on, as they were written.
+.section .text.secondary, "ax"
+.global guest_secondary
+.type guest_secondary, @function
+guest_secondary:
+    guest_begin
+    ldp x1, x2, [x0]
+    mov sp, x1
+    br x2
+.size guest_secondary, . - guest_secondary
 .ltorg
 
 .macro guest_vector handler
