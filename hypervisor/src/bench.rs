@@ -5,6 +5,10 @@
 //! time. What firmware spends is taken out by the conduit's stamps, what the
 //! bench itself spends by stamps of its own. Taking stamps adds a few
 //! instructions per SMC to what is counted, so figures err on the high side.
+//!
+//! With several CPUs the exits' figures mean nothing, for stamps and books are one
+//! for all. What lies between two marks does: the counter counts what all CPUs do,
+//! one at a time, and a CPU that waits does nothing.
 
 use addr::Ipa;
 use report::summary::Summary;
@@ -17,6 +21,12 @@ use vm_config::map;
 use crate::arch::smc::{self, Stamps};
 use crate::arch::timer;
 use crate::sync::{Mutex, rank};
+
+/// Marks of payloads: Linux's /init has come up; something is to be counted from
+/// here; to here.
+const INIT: u64 = 1;
+const BEGIN: u64 = 2;
+const END: u64 = 3;
 
 /// Classes of exits that are told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,11 +77,28 @@ struct Books {
     own: u64,
     /// Pages that were populated since then.
     pages: u64,
+    /// Ticks the bench itself spent, all told, without those.
+    own_total: u64,
+    starts: u64,
+    first_start: u64,
+    last_start: Start,
     first_entry: u64,
     population: u64,
     population_pages: u64,
     init: u64,
+    /// What the hypervisor itself had spent when the payload marked the beginning
+    /// of something, and its end.
+    marked: [u64; 2],
     memory: u64,
+}
+
+/// What was in use when a VM's first vCPU was about to be entered.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// When that was.
+    pub tick: u64,
+    /// Bytes of RAM, those that VMs have included.
+    pub ram: u64,
 }
 
 /// One VM at a time runs, so one set of books is enough; too large for a stack.
@@ -82,10 +109,15 @@ static BOOKS: Mutex<Books, { rank::BENCH }> = Mutex::new(Books {
     since: Stamps::NONE,
     own: 0,
     pages: 0,
+    own_total: 0,
+    starts: 0,
+    first_start: 0,
+    last_start: Start { tick: 0, ram: 0 },
     first_entry: 0,
     population: 0,
     population_pages: 0,
     init: 0,
+    marked: [0; 2],
     memory: 0,
 });
 
@@ -105,16 +137,22 @@ impl Bench {
     pub fn exited(self, exit: &RecExit) {
         let begin = timer::now();
         let mut books = BOOKS.lock();
+        // Of the exit before, for what is done behind the last look is counted.
+        books.own_total += books.own;
         let stamps = smc::stamps();
         if books.first_entry == 0 {
-            books.first_entry = stamps.left;
+            // A plain VM is entered without a call.
+            books.first_entry = stamps.left.max(books.first_start);
         }
         if books.is_open {
             let (class, since) = (books.class, books.since);
             // The last call was the REC_ENTER that ended; what it took is no
-            // part of what lies between it and the one before.
-            let calls = (stamps.away - (stamps.back - stamps.left)) - since.away;
-            let spent = (stamps.left - since.back).saturating_sub(calls + books.own);
+            // part of what lies between it and the one before. Another CPU's
+            // stamps may be in between, which no figure is made of.
+            let last = stamps.back.saturating_sub(stamps.left);
+            let calls = stamps.away.saturating_sub(last + since.away);
+            let between = stamps.left.saturating_sub(since.back);
+            let spent = between.saturating_sub(calls + books.own);
             let pages = books.pages.max(1);
             books.tallies[class as usize].add(spent / pages);
         }
@@ -124,6 +162,16 @@ impl Bench {
         books.since = stamps;
         // The lock's release and the stores behind this line are counted.
         books.own = timer::now() - begin;
+    }
+
+    /// A VM's first vCPU is about to be entered for the first time.
+    pub fn starts(self, start: Start) {
+        let mut books = BOOKS.lock();
+        books.starts += 1;
+        books.last_start = start;
+        if books.first_start == 0 {
+            books.first_start = start.tick;
+        }
     }
 
     /// A fault of the exit at hand brought this many pages.
@@ -146,8 +194,13 @@ impl Bench {
     /// The payload says that it has come this far.
     pub fn mark(self, number: u64) {
         let mut books = BOOKS.lock();
-        if number == 1 && books.init == 0 {
-            books.init = timer::now();
+        let now = timer::now().saturating_sub(books.own_total + books.own);
+        let spent = now.saturating_sub(smc::stamps().away);
+        match number {
+            INIT if books.init == 0 => books.init = now,
+            BEGIN => books.marked[0] = spent,
+            END => books.marked[1] = spent,
+            _ => {}
         }
     }
 
@@ -164,7 +217,13 @@ impl Bench {
             "guest_to_mark",
             books.init.saturating_sub(books.first_entry),
         );
+        let [begin, end] = books.marked;
+        summary.bench_number("between_marks", end.saturating_sub(begin));
         summary.bench_number("el2_memory", books.memory);
+        let Start { tick, ram } = books.last_start;
+        summary.bench_number("starts", books.starts);
+        summary.bench_number("entry_to_last_start", tick.saturating_sub(entered));
+        summary.bench_number("ram_at_last_start", ram);
         let exits = CLASSES.iter().zip(&books.tallies);
         summary.bench_end(
             exits

@@ -15,6 +15,7 @@ use vm_config::CpuOn;
 use super::engine::{Engine, Engines, Psci};
 use super::{Ended, Tally, Trouble, Vm};
 use crate::arch::timer;
+use crate::bench::Start;
 use crate::calls::Calls;
 use crate::console;
 use crate::cpus::{self, Local};
@@ -89,6 +90,8 @@ impl Vcpu {
         if matches!(body.engine, Engines::None) {
             let mut guest = turn.vm.guest.lock();
             body.engine = guest.engine(turn.vcpu, turn.machine.rmm);
+            drop(guest);
+            turn.note_start();
         }
         let page = &mut body.page;
         let left = match &mut body.engine {
@@ -326,6 +329,17 @@ impl Turn<'_> {
             self.tally.took(reason, timer::now() - since);
         }
         flight::enters();
+    }
+
+    /// Notes for benches that a VM is about to be entered.
+    #[cold]
+    fn note_start(&self) {
+        if let (Some(bench), 0) = (self.machine.bench, self.vcpu) {
+            bench.starts(Start {
+                tick: timer::now(),
+                ram: self.machine.ram.usage().ram,
+            });
+        }
     }
 
     /// Whether another vCPU of the VM is on.
