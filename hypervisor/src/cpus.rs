@@ -22,6 +22,8 @@ use crate::operator;
 
 /// Seconds that a CPU has to come up.
 const PATIENCE: u64 = 5;
+/// How often a second is looked whether they are up.
+const LOOKS: u64 = 100_000;
 
 /// The CPUs by their dense numbers.
 static CPUS: Once<Vec<u64, MAX_CPUS>> = Once::new();
@@ -83,7 +85,11 @@ fn wait_for(expected: u32) {
             }
             break;
         }
-        core::hint::spin_loop();
+        // Rather than spin: an emulator that runs one CPU at a time would have the
+        // others wait for the end of this one's turn.
+        timer::arm(timer::now() + timer::frequency() / LOOKS);
+        cpu::wait_for_interrupt();
+        let _ = interrupts::take();
     }
     log::info!("{} CPUs are up", up().count());
 }
