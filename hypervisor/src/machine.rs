@@ -33,6 +33,11 @@ pub static MACHINE: Once<Machine> = Once::new();
 /// The time slice of a vCPU whose CPU others wait for, in milliseconds.
 const SLICE_MS: u64 = 10;
 
+/// Bytes of the heap for a VM, and for a vCPU besides: what they take, rounded up to
+/// a power of two as the heap does.
+const HEAP_PER_VM: usize = 24 << 10;
+const HEAP_PER_VCPU: usize = 4 << 10;
+
 /// Rounds of bringing frames that one call goes.
 const ROUNDS: usize = 16;
 
@@ -114,6 +119,8 @@ impl Machine {
     ) -> Option<Self> {
         let bench = args.bench.then(Bench::start);
         let tasks: usize = plan.vms().map(|vm| 1 + vm.vcpus as usize).sum();
+        let vcpus = tasks - plan.len();
+        ram.extend_heap(plan.len() * HEAP_PER_VM + vcpus * HEAP_PER_VCPU)?;
         let slots = ram.keep::<Slot>(tasks.max(1))?;
         let room = ram.table::<u8>(CAPACITY)?;
         let slice = timer::frequency() * SLICE_MS / 1000;

@@ -56,3 +56,17 @@ pub unsafe fn init(range: PhysRange) {
             .init(range.base().raw() as usize, range.size() as usize);
     }
 }
+
+/// Gives the heap more memory.
+///
+/// # Safety
+///
+/// 1. The range is mapped RAM and the heap's alone for good.
+pub unsafe fn extend(range: PhysRange) {
+    // SAFETY: condition 1 is that of `Heap::add_to_heap`.
+    unsafe {
+        HEAP.0
+            .lock()
+            .add_to_heap(range.base().raw() as usize, range.top().raw() as usize);
+    }
+}

@@ -17,7 +17,7 @@ use zerocopy::FromBytes;
 use super::{heap, phys};
 use crate::sync::{Mutex, rank};
 
-/// Bytes for the frame allocator's lists.
+/// Bytes of the heap at first, for the frame allocator's lists.
 const HEAP_SIZE: u64 = 1 << 20;
 /// Runs of up to 2^(ORDERS-1) granules: 1 GiB.
 const ORDERS: usize = 19;
@@ -155,6 +155,16 @@ impl Ram {
         // SAFETY: `len` values were written there, in memory that is never given
         // back.
         Some(unsafe { core::slice::from_raw_parts_mut(first, len) })
+    }
+
+    /// Gives the heap at least `bytes` more, for good.
+    pub fn extend_heap(&mut self, bytes: usize) -> Option<()> {
+        let base = self.take_bytes(bytes)?;
+        let size = (bytes as u64).next_multiple_of(GRANULE_SIZE);
+        let range = PhysRange::with_size(base.address(), size).ok()?;
+        // SAFETY: 1. just taken and never given back.
+        unsafe { heap::extend(range) };
+        Some(())
     }
 
     /// Takes as many granules as hold `bytes`.
