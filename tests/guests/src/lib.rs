@@ -23,6 +23,7 @@ pub mod realm;
 pub mod smc;
 pub mod timer;
 mod vectors;
+pub mod virtio;
 
 /// Names the payload's main function, `fn(dtb: u64)`.
 #[macro_export]
