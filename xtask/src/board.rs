@@ -31,6 +31,13 @@ pub enum Start {
         /// Hypervisor image with its bundle.
         image: PathBuf,
     },
+    /// QEMU virt without EL2 and EL3: QEMU itself starts a Linux kernel at EL1.
+    Kernel {
+        /// The kernel.
+        image: PathBuf,
+        /// Its initial file system.
+        initrd: PathBuf,
+    },
 }
 
 /// How time passes in the machine.
@@ -55,7 +62,7 @@ pub struct Board {
     pub clock: Clock,
     /// Text for `/chosen/bootargs`.
     pub bootargs: String,
-    /// A device tree in place of QEMU's own (only without RME).
+    /// A device tree in place of QEMU's own (only where QEMU starts the software).
     pub device_tree: Option<PathBuf>,
 }
 
@@ -84,6 +91,12 @@ impl Board {
                 argv.two("-machine", "virt,virtualization=on,gic-version=3");
                 argv.two("-cpu", "max");
                 argv.two("-kernel", image);
+            }
+            Start::Kernel { image, initrd } => {
+                argv.two("-machine", "virt,gic-version=3");
+                argv.two("-cpu", "max");
+                argv.two("-kernel", image);
+                argv.two("-initrd", initrd);
             }
         }
         argv.two("-append", &self.bootargs);
@@ -211,6 +224,24 @@ mod tests {
             line(&board),
             "-machine virt,virtualization=on,gic-version=3 -cpu max -kernel suzerain.img \
              -append a=1 b=2 -smp 1 -m 2048M \
+             -nic none -display none -serial stdio -monitor none -no-reboot"
+        );
+    }
+
+    #[test]
+    fn a_machine_without_a_hypervisor_starts_a_kernel() {
+        let board = Board {
+            start: Start::Kernel {
+                image: "Image".into(),
+                initrd: "initrd".into(),
+            },
+            device_tree: Some("guest.dtb".into()),
+            ..realms()
+        };
+        assert_eq!(
+            line(&board),
+            "-machine virt,gic-version=3 -cpu max -kernel Image -initrd initrd \
+             -append a=1 b=2 -smp 1 -m 2048M -dtb guest.dtb \
              -nic none -display none -serial stdio -monitor none -no-reboot"
         );
     }

@@ -3,6 +3,7 @@
 //!
 //! `cmd` has one file per command; `board` alone knows QEMU's flags; `session`
 //! owns a running machine and judges how it ended.
+pub mod bare;
 pub mod bench;
 pub mod board;
 pub mod board_fvp;

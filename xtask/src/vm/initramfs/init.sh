@@ -2,9 +2,9 @@
 # Process 1 of the built-in initial file system. With the word suzerain.checks
 # on the kernel's command line it checks that the guest works, reports on the
 # console and powers off, or reboots if a check failed, so that even the
-# outcome of the VM tells. With suzerain.poweroff it does nothing else, for
-# benches. Otherwise it gives a shell on the console. The power key ends either:
-# see lib/power.sh.
+# outcome of the VM tells. With suzerain.poweroff it tells the counter and does
+# nothing else, for benches. Otherwise it gives a shell on the console. The power
+# key ends either: see lib/power.sh.
 #
 # More words ask for more checks: see lib/checks.sh and lib/devices.sh.
 
@@ -70,7 +70,10 @@ $b mount -t devtmpfs dev /dev
 # Kernel messages must not cut reports in two.
 $b dmesg -n 4
 say "init started after $(uptime_cs) cs"
-word poweroff && stop poweroff
+if word poweroff; then
+    say figure init $(/bin/ticks | $b od -A n -t u8)
+    stop poweroff
+fi
 if [ -f /etc/modules ]; then
     . /lib/devices.sh
     load_modules

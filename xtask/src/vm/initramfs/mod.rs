@@ -22,6 +22,20 @@ const DEVICES: &str = include_str!("devices.sh");
 /// Its ear for the power key.
 const POWER: &str = include_str!("power.sh");
 
+/// `/bin/ticks`: writes the virtual counter, eight bytes, to stdout.
+const TICKS: [u32; 10] = [
+    0xd53b_e049, // mrs x9, cntvct_el0
+    0xf81f_0fe9, // str x9, [sp, #-16]!
+    0xd280_0020, // mov x0, #1
+    0x9100_03e1, // mov x1, sp
+    0xd280_0102, // mov x2, #8
+    0xd280_0808, // mov x8, #64, write
+    0xd400_0001, // svc #0
+    0xd280_0000, // mov x0, #0
+    0xd280_0ba8, // mov x8, #93, exit
+    0xd400_0001, // svc #0
+];
+
 /// A shell, and the end of the run when it ends.
 const CONSOLE: &str = "#!/bin/busybox sh
 export HOME=/root TERM=vt100 PS1='guest:\\w# '
@@ -53,6 +67,7 @@ pub fn build(busybox: &[u8], modules: &[Module]) -> Result<Vec<u8>> {
         .iter()
         .map(|module| format!("lib/modules/{}.ko", module.name))
         .collect();
+    let ticks = program(&TICKS);
     let mut entries = vec![
         ("bin", Entry::Directory),
         ("dev", Entry::Directory),
@@ -67,6 +82,7 @@ pub fn build(busybox: &[u8], modules: &[Module]) -> Result<Vec<u8>> {
         ("dev/console", Entry::Device(5, 1)),
         ("bin/busybox", Entry::File(busybox)),
         ("bin/sh", Entry::Link("busybox")),
+        ("bin/ticks", Entry::File(&ticks)),
         ("bin/console", Entry::File(CONSOLE.as_bytes())),
         ("init", Entry::File(INIT.as_bytes())),
         ("lib/checks.sh", Entry::File(CHECKS.as_bytes())),
@@ -121,6 +137,40 @@ fn add(archive: &mut Vec<u8>, number: u32, name: &str, entry: &Entry<'_>) -> Res
     writer.write_all(bytes)?;
     writer.finish()?;
     Ok(())
+}
+
+/// A program of nothing but code, as an ELF file.
+fn program(code: &[u32]) -> Vec<u8> {
+    const HEADERS: u64 = 64 + 56;
+    const BASE: u64 = 0x40_0000;
+    const READ_EXECUTE: u32 = 5;
+    let size = HEADERS + 4 * code.len() as u64;
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    let mut put = |bytes: &[u8]| file.extend_from_slice(bytes);
+    // An executable for arm64, of version 1.
+    put(&2u16.to_le_bytes());
+    put(&183u16.to_le_bytes());
+    put(&1u32.to_le_bytes());
+    // Its entry point; where program headers are; no section headers; no flags.
+    for word in [BASE + HEADERS, 64, 0] {
+        put(&word.to_le_bytes());
+    }
+    put(&0u32.to_le_bytes());
+    // Sizes and numbers of headers: own, program, section.
+    for half in [64u16, 56, 1, 64, 0, 0] {
+        put(&half.to_le_bytes());
+    }
+    // One segment, PT_LOAD: all of the file.
+    put(&1u32.to_le_bytes());
+    put(&READ_EXECUTE.to_le_bytes());
+    for word in [0, BASE, BASE, size, size, 0x1_0000] {
+        put(&word.to_le_bytes());
+    }
+    for word in code {
+        put(&word.to_le_bytes());
+    }
+    file
 }
 
 /// Refuses what a guest could not run.

@@ -1,6 +1,7 @@
-//! Which modules a guest is given, and in which order.
+//! Which modules a guest is given, and in which order; programs.
 
 use super::modules::{drivers, load, read};
+use object::{Object, ObjectSegment};
 use std::fs;
 
 /// An object file with a section `.modinfo` that says what a module needs.
@@ -107,4 +108,18 @@ fn each_device_has_its_driver_and_none_has_none() {
         ]
     );
     assert!(drivers(&[]).is_empty());
+}
+
+#[test]
+fn a_program_of_code_is_an_executable_that_begins_with_its_code() {
+    let code = [0xd503_201f, 0xd400_0001];
+    let bytes = super::program(&code);
+    let file = object::File::parse(&*bytes).unwrap();
+    assert_eq!(file.architecture(), object::Architecture::Aarch64);
+    assert_eq!(file.kind(), object::ObjectKind::Executable);
+    let segment = file.segments().next().unwrap();
+    assert_eq!(segment.data().unwrap(), bytes);
+    let at = (file.entry() - segment.address()) as usize;
+    assert_eq!(bytes[at..at + 4], code[0].to_le_bytes());
+    assert_eq!(segment.address() % 4096, 0);
 }
