@@ -2,7 +2,9 @@
 //! registers that trap to its host.
 #![expect(unsafe_code, reason = "HVC, vector and system registers in assembly")]
 
+use crate::realm;
 use core::sync::atomic::{AtomicBool, Ordering};
+use vm_config::map;
 
 core::arch::global_asm!(include_str!("plain.S"));
 
@@ -28,6 +30,18 @@ pub fn announce() {
 /// Whether this payload runs as a plain VM.
 pub fn is_plain() -> bool {
     PLAIN.load(Ordering::Relaxed)
+}
+
+/// For payloads that run as both kinds: finds out which this is, and returns the bit
+/// that addresses of devices have: none in a plain VM.
+pub fn find_out() -> u64 {
+    match realm::config() {
+        Ok(config) => map::shared_bit(config.ipa_width as u8),
+        Err(_) => {
+            announce();
+            0
+        }
+    }
 }
 
 /// Host call `imm`; the immediate of an HVC is in the instruction, so that there is
