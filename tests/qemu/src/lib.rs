@@ -5,8 +5,11 @@
 //! questions panic with the end of the serial log, so that a failing test shows
 //! what the machine said last.
 
+mod files;
+
 use std::path::PathBuf;
 
+pub use files::Files;
 use serde_json::Value;
 use xtask::cmd::guests::Guests;
 use xtask::cmd::run::{Finished, Options, execute};
@@ -99,6 +102,13 @@ impl Run {
     pub fn counted(mut self) -> Self {
         self.options.counted = true;
         self
+    }
+
+    /// The same, without the hypervisor's books of exits, which are for one CPU.
+    #[must_use]
+    pub fn counted_without_books(mut self) -> Self {
+        self.options.unbooked = true;
+        self.counted()
     }
 
     /// `--load-address ADDR`.
@@ -272,6 +282,21 @@ impl Machine {
             self.fail(&format!("granules {granules}"));
         }
         self
+    }
+
+    /// Expects the hypervisor to have in use after all VMs what it had before them.
+    pub fn expect_no_memory_lost(&self) -> &Self {
+        let memory = self.field("/memory");
+        if memory["ram_before"] != memory["ram_after"] {
+            self.fail(&format!("memory {memory}"));
+        }
+        self
+    }
+
+    /// Rows as a person sees them: without what erases the prompt.
+    pub fn rows(&self) -> Vec<String> {
+        let shown = |line: &str| line.replace('\r', "").replace("\x1b[K", "");
+        self.log().lines().map(shown).collect()
     }
 
     /// Ends the test with what guests call failed, and what the machine said last.

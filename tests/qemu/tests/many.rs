@@ -1,8 +1,6 @@
 //! Several CPUs, several VMs, several lives.
 
-use qemu_tests::{Dialect, Machine, Run};
-use std::path::Path;
-use tempfile::TempDir;
+use qemu_tests::{Dialect, Files, Run};
 use xtask::exit::Exit;
 
 qemu_tests::in_both_dialects! {
@@ -10,32 +8,6 @@ qemu_tests::in_both_dialects! {
     vms_of_both_kinds_run_side_by_side
     a_vm_that_is_killed_leaves_the_others_alone
     twenty_lives_leave_nothing_behind
-}
-
-/// VM files that a test needs and nobody else.
-struct Files(TempDir);
-
-impl Files {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
-        }
-        Self(dir)
-    }
-
-    fn path(&self, name: &str) -> String {
-        let path: &Path = &self.0.path().join(name);
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-/// What the hypervisor has in use after all VMs is what it had before.
-fn expect_no_memory_lost(machine: &Machine) {
-    let memory = machine.field("/memory");
-    if memory["ram_before"] != memory["ram_after"] {
-        machine.fail(&format!("memory {memory}"));
-    }
 }
 
 fn eight_cpus_come_up(dialect: Dialect) {
@@ -72,7 +44,7 @@ fn vms_of_both_kinds_run_side_by_side(dialect: Dialect) {
     for name in ["hello", "hello-vm", "hostile", "hostile-vm"] {
         machine.expect_outcome_of(name, "off");
     }
-    expect_no_memory_lost(&machine);
+    machine.expect_no_memory_lost();
 }
 
 /// On one CPU, so that they have to take turns: one spins, one waits for ever, one
@@ -97,7 +69,7 @@ fn a_vm_that_is_killed_leaves_the_others_alone(dialect: Dialect) {
         .expect_outcome_of("sleep", "killed")
         .expect_outcome_of("hello", "off")
         .expect_no_granule_lost();
-    expect_no_memory_lost(&machine);
+    machine.expect_no_memory_lost();
 }
 
 fn lives(dialect: Dialect, restarts: usize) {
@@ -115,7 +87,7 @@ fn lives(dialect: Dialect, restarts: usize) {
         .expect_no_granule_lost();
     let begun = machine.log().matches("starts again").count();
     assert_eq!(begun, 2 * restarts, "further lives of both");
-    expect_no_memory_lost(&machine);
+    machine.expect_no_memory_lost();
 }
 
 fn twenty_lives_leave_nothing_behind(dialect: Dialect) {
