@@ -335,6 +335,8 @@ struct Typist {
     next: usize,
     /// How much of the log the script has consumed.
     seen: usize,
+    /// How much of it has been searched in vain.
+    searched: usize,
     /// Kept open while the machine runs, also where nothing is typed.
     stdin: Option<ChildStdin>,
     over: Arc<AtomicBool>,
@@ -349,6 +351,7 @@ impl Typist {
             script: Vec::new(),
             next: 0,
             seen: 0,
+            searched: 0,
             stdin: None,
             over: Arc::clone(&over),
             thread: None,
@@ -373,8 +376,12 @@ impl Typist {
 
     fn answer(&mut self, log: &[u8]) {
         while let Some((wanted, reply)) = self.script.get(self.next) {
-            let text = String::from_utf8_lossy(log.get(self.seen..).unwrap_or_default());
-            if !text.contains(wanted.as_str()) {
+            // What has been searched is not looked at again, but for the beginning of
+            // a text whose end has come since.
+            let from = self.searched.saturating_sub(wanted.len()).max(self.seen);
+            let new = log.get(from..).unwrap_or_default();
+            self.searched = log.len();
+            if !wanted.is_empty() && !contains(new, wanted.as_bytes()) {
                 return;
             }
             if let Some(stdin) = &mut self.stdin {
@@ -386,6 +393,10 @@ impl Typist {
             self.next += 1;
         }
     }
+}
+
+fn contains(log: &[u8], wanted: &[u8]) -> bool {
+    log.windows(wanted.len()).any(|part| part == wanted)
 }
 
 impl Drop for Typist {
