@@ -447,7 +447,7 @@ fn forward(mut machine: ChildStdin, events: &Sender<Event>, over: &AtomicBool, r
 
 #[cfg(test)]
 mod tests {
-    use super::{Output, Screen, find_verdict};
+    use super::{Input, Output, Screen, Typist, find_verdict};
     use crate::summary::tests::GOOD;
     use crate::summary::{Nonce, frame};
 
@@ -483,6 +483,24 @@ mod tests {
             let shown = screen.filter(&[*byte]);
             let may_wait = matches!(byte, b'S' | b'U');
             assert!(may_wait || shown.last() == Some(byte));
+        }
+    }
+
+    #[test]
+    fn what_a_script_waits_for_may_come_in_pieces_and_counts_once() {
+        let own = |text: &str| (text.to_owned(), String::new());
+        let script = Input::Script(vec![own("ready"), own("ready"), own("")]);
+        let (events, _) = std::sync::mpsc::channel();
+        let mut typist = Typist::new(&script, None, events);
+        for (log, answered) in [
+            ("not rea", 0),
+            ("not ready", 1),
+            ("not ready y", 1),
+            ("not ready y rea", 1),
+            ("not ready y ready", 3),
+        ] {
+            typist.answer(log.as_bytes());
+            assert_eq!(typist.next, answered, "after {log:?}");
         }
     }
 
