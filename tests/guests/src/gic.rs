@@ -36,16 +36,21 @@ impl Gic {
         }
     }
 
-    /// Takes back whatever was enabled, made pending or active, and gives private
-    /// interrupts a priority.
+    /// Takes back whatever was enabled, made pending, active or edge-triggered, and
+    /// gives private interrupts a priority.
     pub fn calm(self) {
         const ICENABLER: u64 = 0x180;
         const ICPENDR: u64 = 0x280;
         const ICACTIVER: u64 = 0x380;
         const IPRIORITYR: u64 = 0x400;
+        const ICFGR: u64 = 0xc00;
         for word in 0..4 {
             self.redistributor
                 .write(SGI_FRAME + IPRIORITYR + 4 * word, 0xa0a0_a0a0);
+        }
+        self.redistributor.write(SGI_FRAME + ICFGR + 4, 0);
+        for word in 2..64 {
+            self.distributor.write(ICFGR + 4 * word, 0);
         }
         for register in [ICENABLER, ICPENDR, ICACTIVER] {
             self.redistributor.write(SGI_FRAME + register, u32::MAX);
@@ -85,6 +90,31 @@ impl Gic {
         self.redistributor.write(GICR_ICENABLER0, 1 << (intid & 31));
     }
 
+    /// Makes all the distributor's interrupts pending at once, for CPU 0, and says
+    /// how many there are.
+    pub fn pend_all_shared(self) -> u32 {
+        const IGROUPR: u64 = 0x80;
+        const ISENABLER: u64 = 0x100;
+        const ISPENDR: u64 = 0x200;
+        const IPRIORITYR: u64 = 0x400;
+        const IROUTER: u64 = 0x6000;
+        let words = self.typer() & 0x1f;
+        let last = 32 * u64::from(words) + 31;
+        for intid in (32..=last).step_by(4) {
+            self.distributor.write(IPRIORITYR + intid, 0xa0a0_a0a0);
+        }
+        for intid in 32..=last {
+            self.distributor.write(IROUTER + 8 * intid, 0);
+            self.distributor.write(IROUTER + 8 * intid + 4, 0);
+        }
+        for register in [IGROUPR, ISENABLER, ISPENDR] {
+            for word in 1..=u64::from(words) {
+                self.distributor.write(register + 4 * word, u32::MAX);
+            }
+        }
+        32 * words
+    }
+
     /// `GICD_TYPER`.
     pub fn typer(self) -> u32 {
         self.distributor.read(GICD_TYPER)
@@ -111,7 +141,11 @@ pub fn end(intid: u32) {
 
 /// Sends SGI `intid` to the CPU with `Aff0 == target`.
 pub fn send_sgi(intid: u32, target: u32) {
-    let value = u64::from(intid & 0xf) << 24 | 1 << (target & 0xf);
+    write_sgi1r(u64::from(intid & 0xf) << 24 | 1 << (target & 0xf));
+}
+
+/// Sends an SGI as `ICC_SGI1R_EL1` has it, to whomever.
+pub fn write_sgi1r(value: u64) {
     // SAFETY: as for `acknowledge`; the write traps to the host.
     unsafe {
         core::arch::asm!("msr S3_0_C12_C11_5, {0}", "isb", in(reg) value, options(nostack)); // ICC_SGI1R_EL1

@@ -15,6 +15,7 @@ pub mod console;
 pub mod cpus;
 pub mod gic;
 pub mod guard;
+pub mod hostile;
 pub mod map;
 pub mod mmio;
 pub mod plain;

@@ -3,6 +3,7 @@
 #   suzerain.disk      the SHA-256 of each disk; what is written reads back
 #   suzerain.entropy   the source of random numbers gives some
 #   suzerain.net=client,OWN,PEER   pings the guest at PEER and sends it 64 MiB
+#   suzerain.net=client,OWN,PEER,MIB   as much as that, a multiple of four
 #   suzerain.net=server,OWN,PEER   the other side of it
 
 # Seconds after which a guest gives its peer up. Under emulation, on a machine with
@@ -30,7 +31,7 @@ check_devices() {
     if word disk; then check_disks; fi
     if word entropy; then check_entropy; fi
     if net=$(word net); then
-        IFS=, read -r role own peer <<- END
+        IFS=, read -r role own peer mib <<- END
 			$net
 		END
         check_net
@@ -109,16 +110,18 @@ serve() {
 }
 
 send() {
-    $b dd if=/dev/urandom of=/mnt/block bs=1M count=16 2> /dev/null
+    mib=${mib:-64}
+    $b dd if=/dev/urandom of=/mnt/block bs=1M count=$((mib / 4)) 2> /dev/null
     $b cat /mnt/block /mnt/block /mnt/block /mnt/block > /mnt/copy
     $b rm /mnt/block
     before=$(uptime_cs)
+    say "net: sending $mib MiB"
     until_works send_copy || fail "net: $peer takes nothing"
     took=$(($(uptime_cs) - before))
     sum=$(digest < /mnt/copy)
     until_works fetch_digest || fail "net: $peer tells no digest"
     read -r theirs < /tmp/theirs
-    say "net: sent 64 MiB in $took cs, sha256 $sum"
+    say "net: sent $mib MiB in $took cs, sha256 $sum"
     [ "$theirs" = "$sum" ] || fail "net: $peer received $theirs"
 }
 

@@ -1,0 +1,5 @@
+//! What no guest should do, check by check, and without end.
+
+pub mod realm;
+pub mod storm;
+pub mod vm;
