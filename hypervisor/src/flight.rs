@@ -9,13 +9,14 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use recorder::{About, Cause, Event, Explained, Guest, Names, Newest, Ring, Who, ipa};
+use recorder::{About, Cause, Entry, Event, Explained, Guest, Line, Names, Newest, Ring, Who, ipa};
 use rmi::v1_0::{ExitReason, RecExit};
 use sched::Leave;
 use spin::Once;
 use vm_config::VmKind;
 
 use crate::arch::{cpu, smc, timer};
+use crate::console;
 use crate::machine::{MACHINE, Machine};
 use crate::memory::Ram;
 use crate::vm::Vm;
@@ -174,6 +175,23 @@ pub fn tell_exits(vm: &Vm) {
         let names = &Known;
         log::info!("{} us ago: {}", ago, Explained { entry, names });
     }
+}
+
+/// Tells the operator in words what a VM that crashed did last.
+pub fn tell_last_of(vm: &Vm) {
+    let number = vm.number().raw();
+    let (hz, names) = (timer::frequency(), &Known);
+    console::line(format_args!("what {} did last:", vm.plan.name));
+    let is_its = |entry: &Entry| entry.who.vm() == Some(number);
+    recorder::latest(rings(), SHOWN, is_its, |cpu, entry| {
+        let line = Line {
+            cpu,
+            entry,
+            hz,
+            names,
+        };
+        console::line(format_args!("{line}"));
+    });
 }
 
 /// Gives `line` every line of the trace with its number.

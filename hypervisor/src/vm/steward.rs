@@ -192,6 +192,7 @@ impl Vm {
                 address: 0,
             };
             flight::note(flight::who(self, None), event);
+            flight::tell_last_of(self);
             flight::tell_exits(self);
         }
         life.ended = Some(ended);

@@ -35,7 +35,7 @@ mod words;
 pub use dump::{About, Vm, dump};
 pub use event::{Cause, Entry, Event, Reason, Stage, Text, Who, ipa};
 pub use explain::{Explained, Guest, Names, exit_word};
-pub use merge::{MAX_CPUS, latest, print};
+pub use merge::{Line, MAX_CPUS, latest, print};
 pub use ring::{Cursor, Ring, Step};
 pub use trail::{Newest, Trail};
 pub use words::{Kind, kind};

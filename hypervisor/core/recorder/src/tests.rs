@@ -199,7 +199,12 @@ fn three_rings() -> [Ring<8>; 3] {
 fn the_last_entries_of_all_cpus_come_in_the_order_of_time() {
     let rings = three_rings();
     let mut seen = Vec::new();
-    latest(&rings, 7, |cpu, entry| seen.push((cpu, entry.stamp)));
+    latest(
+        &rings,
+        7,
+        |_| true,
+        |cpu, entry| seen.push((cpu, entry.stamp)),
+    );
     let wanted = [
         (0, 23),
         (1, 24),
@@ -216,11 +221,16 @@ fn the_last_entries_of_all_cpus_come_in_the_order_of_time() {
 fn asking_for_more_than_there_is_gives_what_there_is() {
     let rings = three_rings();
     let mut stamps = Vec::new();
-    latest(&rings, 1000, |_, entry| stamps.push(entry.stamp));
+    latest(&rings, 1000, |_| true, |_, entry| stamps.push(entry.stamp));
     // Seven of each busy ring, six of the other.
     assert_eq!(stamps.len(), 20);
     assert!(stamps.is_sorted());
-    latest(&[const { Ring::<8>::new() }; 2], 5, |_, _| panic!("empty"));
+    latest(
+        &[const { Ring::<8>::new() }; 2],
+        5,
+        |_| true,
+        |_, _| panic!("empty"),
+    );
 }
 
 #[test]
@@ -288,6 +298,26 @@ fn reasons_and_numbers_nobody_knows_are_still_explained() {
         explain(Who::vcpu(9, 3), odd),
         "VM number 9 vCPU 3 exited: reason 77, which nobody has defined"
     );
+}
+
+#[test]
+fn what_one_vm_did_last_is_found_among_what_all_did() {
+    let rings = [const { Ring::<8>::new() }; 2];
+    let db = Who::vm_as_a_whole(2);
+    for n in 0..20 {
+        let who = if n % 3 == 0 { WEB } else { db };
+        rings[n % 2].record(n as u64, who, Event::Enter);
+    }
+    let mut seen = Vec::new();
+    let is_web = |entry: &Entry| entry.who.vm() == Some(1);
+    latest(&rings, 3, is_web, |cpu, entry| {
+        seen.push((cpu, entry.stamp));
+    });
+    assert_eq!(seen, [(0, 12), (1, 15), (0, 18)]);
+    let mut seen = Vec::new();
+    latest(&rings, 9, is_web, |_, entry| seen.push(entry.stamp));
+    // Older ones are overwritten.
+    assert_eq!(seen, [6, 9, 12, 15, 18]);
 }
 
 #[test]
