@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use qemu_tests::{Dialect, Run};
+use qemu_tests::{Dialect, Files, Run};
 use serde_json::Value;
 use xtask::exit::Exit;
 
@@ -92,7 +92,13 @@ fn attached_keys_go_to_the_guest_and_only_ctrl_t_comes_back(dialect: Dialect) {
 fn the_flight_recorder_becomes_a_picture_with_the_guest_in_it(dialect: Dialect) {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let file = dir.path().join("trace.json");
-    Run::guest("hello")
+    // On a CPU of its own, for the calls that take it down push out what was noted
+    // before on the CPU that makes them.
+    let files = Files::new(&[(
+        "hello.toml",
+        "payload = \"hello_realm\"\nmemory = \"16M\"\ncpus = [1]\n",
+    )]);
+    Run::guest(&files.path("hello.toml"))
         .rmi(dialect)
         .trace(file.clone())
         .go()
