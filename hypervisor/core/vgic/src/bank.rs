@@ -19,7 +19,8 @@ pub(crate) struct Bank {
     /// Pending in that list register.
     held: u32,
     priority: [u8; 32],
-    fixed_edge: u32,
+    /// Interrupts whose trigger cannot be changed.
+    fixed: u32,
 }
 
 /// A 32-bit register of a bank.
@@ -53,7 +54,8 @@ impl Bank {
     pub const fn private() -> Self {
         Self {
             edge: SGIS,
-            fixed_edge: SGIS,
+            // A guest that made its timer's interrupt an edge would lose its ticks.
+            fixed: u32::MAX,
             ..Self::shared()
         }
     }
@@ -70,7 +72,7 @@ impl Bank {
             listed: 0,
             held: 0,
             priority: [0; 32],
-            fixed_edge: 0,
+            fixed: 0,
         }
     }
 
@@ -245,7 +247,8 @@ impl Bank {
     }
 
     const fn set_edges(&mut self, mask: u32, edges: u32) {
-        self.edge = (self.edge & !mask) | (edges & mask) | self.fixed_edge;
+        let mask = mask & !self.fixed;
+        self.edge = (self.edge & !mask) | (edges & mask);
     }
 }
 
