@@ -12,6 +12,7 @@ use report::summary::{CAPACITY, Summary};
 use report::summary::{Memory, Outcome};
 use sched::{Home, Kicks, Leave, Sched, Slot, Stopped, TaskId};
 use spin::Once;
+use vcpu::Repeats;
 use vm_config::{Plan, VmPlan, map};
 
 use crate::arch::{cpu, guest, stage2, timer};
@@ -195,6 +196,7 @@ impl Machine {
                     vcpu: index,
                     tally: vcpu.tally,
                     since: 0,
+                    repeats: Repeats::default(),
                 })
             }
             None => vm.step(self),

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use addr::Ipa;
 use report::summary::Outcome;
 use rmi::client::RmiError;
 use vcpu::Stop;
@@ -23,6 +24,8 @@ pub enum Ended {
     NotEntered(RmiError),
     /// It wants of its memory what nobody can provide.
     Trouble(Trouble),
+    /// It faults at this address for ever, where it has memory by the host's books.
+    Stuck(Ipa),
     /// It turned its last vCPU off.
     NoCpuLeft,
 }
@@ -49,6 +52,11 @@ impl fmt::Display for Ended {
             Self::NotBuilt => f.write_str("it was not built"),
             Self::NotEntered(error) => write!(f, "stopped, for REC_ENTER gave {error}"),
             Self::Trouble(trouble) => write!(f, "stopped: {trouble}"),
+            Self::Stuck(ipa) => write!(
+                f,
+                "stopped, for it faults at {ipa} for ever: there is memory behind it by the \
+                 host's books, and the RMM or the CPU does not see it; please report it"
+            ),
             Self::NoCpuLeft => f.write_str("stopped, for it has turned its last vCPU off"),
         }
     }

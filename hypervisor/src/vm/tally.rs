@@ -51,6 +51,12 @@ impl Tally {
         }
     }
 
+    /// Its synchronous exits.
+    pub fn synchronous(&self) -> u64 {
+        let [count, ..] = &self.exits;
+        count.load(Relaxed)
+    }
+
     /// The last exits for each reason, those of one reason in the order of time.
     pub fn last(&self, who: Who) -> impl Iterator<Item = Entry> + '_ {
         let all = self.trails.iter().zip(&self.exits).zip(0..);

@@ -9,7 +9,7 @@ use rmi::client::{PsciAnswer, RmiError};
 use rmi::rtt::Ripas;
 use rsi::psci;
 use sched::{Leave, Review};
-use vcpu::enter;
+use vcpu::{Repeats, enter};
 use vm_config::CpuOn;
 
 use super::engine::{Engine, Engines, Psci};
@@ -42,6 +42,8 @@ struct Body {
     waits: bool,
     /// It was started while it was going off: it may turn out to be off.
     tentative: bool,
+    /// Its last faults that were none.
+    repeats: Repeats,
 }
 
 impl Vcpu {
@@ -54,6 +56,7 @@ impl Vcpu {
                 engine: Engines::None,
                 waits: false,
                 tentative: false,
+                repeats: Repeats::default(),
             }),
         }
     }
@@ -94,12 +97,14 @@ impl Vcpu {
             turn.note_start();
         }
         let page = &mut body.page;
+        turn.repeats = body.repeats;
         let left = match &mut body.engine {
             Engines::None => Err(Ended::NotBuilt),
             Engines::V1_0(rec) => turn.run(rec, page),
             Engines::V2_0(rec) => turn.run(rec, page),
             Engines::Plain(vcpu) => turn.run(&mut **vcpu, page),
         };
+        body.repeats = turn.repeats;
         if matches!((&left, &body.engine), (Ok(Leave::Off), Engines::Plain(_))) {
             // Another start is another beginning.
             body.engine = Engines::None;
@@ -136,6 +141,8 @@ pub struct Turn<'t> {
     pub tally: &'static Tally,
     /// When it exited, if that is noted.
     pub since: u64,
+    /// Its last faults that were none.
+    pub repeats: Repeats,
 }
 
 /// Whether the loop goes on.
@@ -387,12 +394,25 @@ impl Turn<'_> {
         if let Some(bench) = self.machine.bench {
             bench.populated(pages);
         }
-        Ok(())
+        match pages {
+            0 => self.go_on_after(ipa),
+            _ => Ok(()),
+        }
+    }
+
+    /// A fault for which there was nothing to do: that may not go on for ever.
+    #[cold]
+    fn go_on_after(&mut self, ipa: addr::Ipa) -> Result<(), Ended> {
+        match self.repeats.again(ipa, self.tally.synchronous()) {
+            true => Err(Ended::Stuck(ipa)),
+            false => Ok(()),
+        }
     }
 
     fn share(&mut self, ipa: addr::Ipa, page: &mut RunPage) -> Step {
         let shared = self.vm.guest.lock().share(self.machine.ram, ipa);
         match shared {
+            Ok(0) => self.go_on_after(ipa).map(|()| None),
             Ok(_) => Ok(None),
             Err(Trouble::Realm(Fault::NotShared(_))) => {
                 enter::inject_sea(&mut page.get().enter);

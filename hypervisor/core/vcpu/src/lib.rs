@@ -12,7 +12,8 @@
 //!
 //! Everything an exit says comes from the RMM or from the guest. Nothing here
 //! panics on it, and nothing here ends a Realm for exiting often: the run's
-//! deadline bounds a guest that exits without end.
+//! deadline bounds a guest that exits without end. Only a fault that comes back for
+//! ever although it was dealt with is noticed ([`Repeats`]).
 //!
 //! Spec: DEN0137 A4.3 (REC exit), DDI0487 D24.2.37 (`ESR_EL2`).
 #![no_std]
@@ -34,12 +35,14 @@ mod exit;
 pub mod host_call;
 pub mod mpidr;
 mod rec;
+mod repeat;
 pub mod timer;
 
 pub use action::{Action, Mmio, Policy, Stop, Why, step};
 pub use count::Counters;
 pub use exit::{Abort, Access, Exit, FaultKind, Half, PsciCall, Register, Width};
 pub use rec::decode;
+pub use repeat::Repeats;
 
 #[cfg(test)]
 extern crate std;
