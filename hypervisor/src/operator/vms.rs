@@ -117,6 +117,12 @@ pub fn start(machine: &'static Machine, place: usize) {
     match vm.start(machine) {
         true => tell(format_args!("{name} starts")),
         false if machine.is_closing() => tell(format_args!("the run is ending")),
+        false if vm.is_ending() => {
+            let _ = begin_again(machine, vm);
+            tell(format_args!(
+                "{name} is ending; it starts when that is done"
+            ));
+        }
         false => tell(format_args!(
             "{name} is not off; `vm restart {name}` starts it anew"
         )),
@@ -164,13 +170,18 @@ pub fn restart(machine: &'static Machine, place: usize) {
     };
     machine.hold();
     let name = &vm.plan.name;
-    vm.kill(true);
-    machine.wake(vm.steward);
-    // Its steward has seen that it is to come back, or is through with it.
-    if vm.is_over() && !vm.start(machine) {
+    if !begin_again(machine, vm) {
         return tell(format_args!("{name} stays off: the run is ending"));
     }
     tell(format_args!("{name} starts again"));
+}
+
+/// Has a VM live again once it is down; false if it is down and stays so.
+fn begin_again(machine: &'static Machine, vm: &'static Vm) -> bool {
+    vm.kill(true);
+    machine.wake(vm.steward);
+    // Its steward has seen that it is to come back, or is through with it.
+    !vm.is_over() || vm.start(machine)
 }
 
 /// The VM, if it can run.

@@ -88,6 +88,17 @@ struct End {
     is_asked: bool,
 }
 
+/// What comes after a life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Next {
+    /// Nothing.
+    Over,
+    /// Another life, because the VM began again by itself.
+    Again,
+    /// Another life, because the operator wants it.
+    Anew,
+}
+
 /// A VM's memory behind its lock.
 pub struct GuestLock(Mutex<Box<dyn Guest>, { rank::TABLES }>);
 
@@ -217,20 +228,23 @@ impl Vm {
     }
 
     /// It is down: whether another life begins, which the operator may want, or
-    /// the VM itself, if `may_restart`, unless it was asked to stop. Whoever wanted its end meanwhile gets it in
-    /// that life. If none begins, it is over.
-    fn lives_again(&self, may_restart: bool) -> bool {
+    /// the VM itself, if `may_restart`, unless it was asked to stop. Whoever wanted
+    /// its end meanwhile gets it in that life. If none begins, it is over.
+    fn lives_again(&self, may_restart: bool) -> Next {
         let mut end = self.end.lock();
         let is_asked = core::mem::take(&mut end.is_asked);
-        if core::mem::take(&mut end.comes_back) {
+        let next = if core::mem::take(&mut end.comes_back) {
             end.why = None;
+            Next::Anew
         } else if is_asked || !may_restart {
             self.stage.set(Stage::Over);
-            return false;
-        }
+            return Next::Over;
+        } else {
+            Next::Again
+        };
         self.stage.set(Stage::Build);
         self.ending.store(end.why.is_some(), Ordering::Release);
-        true
+        next
     }
 
     /// Whether its life is over.

@@ -14,7 +14,7 @@ use report::summary::{Exits, Outcome};
 use sched::Leave;
 use vm_config::VmKind;
 
-use super::{Ended, Stage, Vm};
+use super::{Ended, Next, Stage, Vm};
 use crate::arch::timer;
 use crate::calls::Calls;
 use crate::console;
@@ -206,10 +206,11 @@ impl Vm {
         life.told_end = false;
         self.note(recorder::Stage::Destroyed);
         let resets = life.outcome == Outcome::Reset && life.restarts > 0;
-        if self.lives_again(resets && !machine.is_closing()) {
+        let next = self.lives_again(resets && !machine.is_closing());
+        if next != Next::Over {
             // Its disks keep what it wrote if it began again by itself.
-            match life.ended {
-                Some(Ended::ByOperator) => self.devices.lock().holdings.renew(machine.ram),
+            match next {
+                Next::Anew => self.devices.lock().holdings.renew(machine.ram),
                 _ => life.restarts = life.restarts.saturating_sub(1),
             }
             self.anew(life);

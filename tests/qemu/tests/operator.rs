@@ -50,6 +50,25 @@ fn a_vm_is_ended_at_any_moment_of_its_building_and_its_boot(dialect: Dialect) {
         .expect_no_memory_lost();
 }
 
+#[test]
+fn a_vm_that_is_ending_is_started_once_it_is_down() {
+    let machine = Run::guest("sleep")
+        .vm("spin")
+        .typing(&[
+            ("spin  | spinning", "vm kill spin\rvm start spin\r"),
+            ("spin is ending; it starts when that is done", ""),
+            ("Realm spin starts again", ""),
+            ("spin  | spinning", "vm info spin\r"),
+            ("started  2 times", "off\r"),
+        ])
+        .go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome_of("spin", "stopped")
+        .expect_no_granule_lost()
+        .expect_no_memory_lost();
+}
+
 /// The guest asks for a reset as soon as it runs, and the operator for a restart as
 /// soon as it says so: which of the two comes first is left to chance.
 fn a_restart_meets_a_vm_that_is_about_to_reset(dialect: Dialect) {
