@@ -10,6 +10,7 @@ use addr::PhysAddr;
 use arm_pl011_uart::{Interrupts, PL011Registers, Uart as Pl011};
 use platform::UartKind;
 use platform::ns16550::{self, Ns16550, Registers};
+use platform::pl011::{self, LineError};
 use safe_mmio::UniqueMmioPointer;
 
 /// A UART that can be used.
@@ -25,6 +26,19 @@ pub struct Window {
     base: PhysAddr,
     reg_shift: u32,
     io_width: u32,
+}
+
+/// A PL011's input.
+struct Fifo<'l>(&'l mut Pl011<'static>);
+
+impl pl011::Input for Fifo<'_> {
+    fn clear(&mut self) {
+        self.0.clear_interrupts(Interrupts::RXI | Interrupts::RTI);
+    }
+
+    fn read(&mut self) -> Option<Result<u8, LineError>> {
+        self.0.read_word().map_err(|_| LineError).transpose()
+    }
 }
 
 impl Line {
@@ -83,11 +97,7 @@ impl Line {
     /// The next byte that came in; one with a line error is dropped.
     pub fn receive(&mut self) -> Option<u8> {
         match self {
-            Self::Pl011(uart) => {
-                let byte = uart.read_word().ok().flatten();
-                uart.clear_interrupts(Interrupts::RXI | Interrupts::RTI);
-                byte
-            }
+            Self::Pl011(uart) => pl011::receive(&mut Fifo(uart)),
             Self::Ns16550(uart) => uart.receive(),
         }
     }

@@ -40,6 +40,7 @@ mod error;
 mod interrupt;
 mod memory;
 pub mod ns16550;
+pub mod pl011;
 mod survey;
 mod tree;
 mod uart;
@@ -125,5 +126,7 @@ pub fn console(blob: &[u8]) -> Result<Uart, PlatformError> {
     uart::read(survey.uart()?, None)
 }
 
+#[cfg(test)]
+extern crate std;
 #[cfg(test)]
 mod tests;

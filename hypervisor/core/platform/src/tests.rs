@@ -1,5 +1,4 @@
 extern crate alloc;
-extern crate std;
 
 mod damage;
 mod fvp;
