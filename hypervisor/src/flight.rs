@@ -88,6 +88,7 @@ pub fn takes_cpu(vm: &Vm, vcpu: Option<usize>) {
 /// It leaves this CPU.
 pub fn leaves_cpu(vm: &Vm, vcpu: Option<usize>, why: Leave) {
     let cause = match why {
+        Leave::Yield if vcpu.is_none() => Cause::Step,
         Leave::Yield => Cause::Slice,
         Leave::Wait { .. } => Cause::Wait,
         Leave::Off if vm.is_ending() => Cause::Stopped,

@@ -121,6 +121,8 @@ words! {
         Device = 8, "a device has something for it";
         /// The operator wants something of it.
         Operator = 9, "the operator wants something of it";
+        /// A VM's steward has done a step of building or taking down.
+        Step = 10, "a step of its work is done";
     }
 }
 
