@@ -182,8 +182,9 @@ fn a_crash_is_told_with_what_the_guest_did_last(dialect: Dialect) {
     let Some(told) = told else {
         machine.fail("nothing says what the guest did last");
     };
+    // The other guest goes on talking in between.
     let after = rows[told + 1..].iter();
-    let last: Vec<_> = after.take_while(|row| row.contains("] CPU ")).collect();
+    let last: Vec<_> = after.filter(|row| row.contains("] CPU ")).collect();
     for words in [
         "Realm halt vCPU 0 takes this CPU",
         "Realm halt vCPU 0 exited: PSCI CPU_OFF",
