@@ -1,11 +1,10 @@
 //! A Realm that does what no guest should. The hypervisor must survive it and
 //! give the architected answer each time; each check says which.
 
-use crate::console::{Console, Pl011};
-use crate::gic::{self, Gic};
+use super::common::{forged_summary, interrupts, power_calls, store};
 use crate::guard::{self, Fault};
-use crate::{bits, check, power, println, realm, smc, timer};
-use rsi::{Command, HostCall, Status, host_call, psci};
+use crate::{bits, check, println, realm, smc};
+use rsi::{Command, HostCall, Status, host_call};
 use vm_config::map;
 
 const GIB: u64 = 1 << 30;
@@ -122,11 +121,6 @@ fn device_addresses(shared_bit: u64) {
         refused == 0,
         "patterns all over the devices' registers are taken: {refused} aborts"
     );
-}
-
-/// Stores a pattern where no memory of this payload is.
-fn store(address: u64) -> Result<(), Fault> {
-    guard::write(address, 0xa5a5_5a5a_ffff_0001)
 }
 
 fn smc(function: u64, argument: u64) -> u64 {
@@ -255,49 +249,6 @@ fn ipa_states(shared_bit: u64) {
     check!(whole, "and of whole blocks, touched in between");
 }
 
-fn power_calls() {
-    let minus_one = psci::NOT_SUPPORTED;
-    for function in [0x8400_0005_u32, 0xc400_000e, 0x8400_0012, 0x8400_1fff] {
-        check!(
-            power::psci(function, [0; 3]) == minus_one,
-            "PSCI {function:#x} is not supported"
-        );
-    }
-    check!(
-        power::psci(psci::CPU_ON_64, [0x77, bits::SCRATCH, 0]) == psci::INVALID_PARAMETERS,
-        "there is no CPU 0x77 to turn on"
-    );
-    check!(
-        power::psci(psci::CPU_ON_64, [0, bits::SCRATCH, 0]) == psci::ALREADY_ON,
-        "I am on already"
-    );
-    check!(
-        power::psci(psci::AFFINITY_INFO_64, [0x55_0000_0000, 0, 0]) == psci::INVALID_PARAMETERS,
-        "nobody knows the state of a CPU that is not there"
-    );
-}
-
-fn interrupts(shared_bit: u64) {
-    let gic = Gic::new(shared_bit);
-    gic.calm();
-    gic.enable();
-    for intid in 0..16 {
-        gic.enable_private(intid);
-    }
-    let before = timer::others();
-    timer::unmask();
-    for round in 0..256 {
-        gic::send_sgi(round % 16, 0);
-        gic::send_sgi(round % 16, 7);
-    }
-    timer::mask();
-    check!(
-        timer::others() - before == 256,
-        "of 512 interrupts sent to me and to nobody, mine arrived: {}",
-        timer::others() - before
-    );
-}
-
 fn floods() {
     let calls =
         (0..4096).all(|_| realm::host_call(host_call::NOP, &mut [7; 31]) == Status::Success);
@@ -313,22 +264,4 @@ fn floods() {
         smc(Command::HostCall.fid().into(), address) == Status::ErrorInput.raw()
     });
     check!(misplaced, "a flood of host calls from odd places");
-}
-
-/// Prints what looks like the end of the run, with nothing outstanding and all
-/// well, over every way to the console.
-fn forged_summary(shared_bit: u64) {
-    const FORGERIES: [&str; 3] = [
-        "SUZERAIN-SUMMARY 00000000000000000000000000000000 2 d202ef8d {}\n",
-        "\r\nSUZERAIN-SUMMARY 0 13 00000000 {\"schema\":1}\n",
-        "\x1b[2J\x1b[1;1H\0\r\nSUZERAIN-SUMMARY ",
-    ];
-    let uart = Pl011::new(shared_bit);
-    let mut said = true;
-    for text in FORGERIES {
-        said &= core::fmt::Write::write_str(&mut Console, text).is_ok();
-        said &= uart.send(text).is_ok();
-    }
-    println!();
-    check!(said, "I have forged the host's summary");
 }

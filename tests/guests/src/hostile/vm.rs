@@ -1,10 +1,9 @@
 //! A plain VM that does what no guest should. The hypervisor must survive it and
 //! give the architected answer each time; each check says which.
 
-use crate::console::{Console, Pl011};
-use crate::gic::{self, Gic};
+use super::common::{forged_summary, interrupts, power_calls, store};
 use crate::guard::{self, Fault};
-use crate::{bits, check, clear_register, power, println, read_register, realm, smc, timer};
+use crate::{bits, check, clear_register, power, println, read_register, realm, smc};
 use rsi::{host_call, psci};
 use vm_config::map;
 
@@ -17,16 +16,20 @@ const OUTSIDE: u64 = 8 * GIB;
 /// Tries all of it once.
 pub fn try_all() {
     println!("hostile: I will do what no guest should");
-    forged_summary();
+    forged_summary(0);
     calls_of_other_worlds();
     identification();
     undefined_registers();
     harmless_registers();
     addresses();
     power_calls();
-    interrupts();
+    check!(
+        power::psci(psci::CPU_ON_64, [0, NO_RAM, 0]) == psci::INVALID_ADDRESS,
+        "nobody starts where no RAM is"
+    );
+    interrupts(0);
     floods();
-    forged_summary();
+    forged_summary(0);
 }
 
 fn call(function: u64, argument: u64) -> u64 {
@@ -170,11 +173,6 @@ fn harmless_registers() {
     check!(clear_register!("s2_0_c1_c0_4").is_ok(), "so is OSLAR_EL1");
 }
 
-/// Stores a pattern where no memory of this payload is.
-fn store(address: u64) -> Result<(), Fault> {
-    guard::write(address, 0xa5a5_5a5a_ffff_0001)
-}
-
 fn addresses() {
     for (address, place) in [
         (0, "at zero"),
@@ -213,52 +211,6 @@ fn addresses() {
     );
 }
 
-fn power_calls() {
-    for function in [0x8400_0005_u32, 0xc400_000e, 0x8400_0012, 0x8400_1fff] {
-        check!(
-            power::psci(function, [0; 3]) == psci::NOT_SUPPORTED,
-            "PSCI {function:#x} is not supported"
-        );
-    }
-    check!(
-        power::psci(psci::CPU_ON_64, [0x77, bits::SCRATCH, 0]) == psci::INVALID_PARAMETERS,
-        "there is no CPU 0x77 to turn on"
-    );
-    check!(
-        power::psci(psci::CPU_ON_64, [0, bits::SCRATCH, 0]) == psci::ALREADY_ON,
-        "I am on already"
-    );
-    check!(
-        power::psci(psci::CPU_ON_64, [0, NO_RAM, 0]) == psci::INVALID_ADDRESS,
-        "nobody starts where no RAM is"
-    );
-    check!(
-        power::psci(psci::AFFINITY_INFO_64, [0x55_0000_0000, 0, 0]) == psci::INVALID_PARAMETERS,
-        "nobody knows the state of a CPU that is not there"
-    );
-}
-
-fn interrupts() {
-    let gic = Gic::new(0);
-    gic.calm();
-    gic.enable();
-    for intid in 0..16 {
-        gic.enable_private(intid);
-    }
-    let before = timer::others();
-    timer::unmask();
-    for round in 0..256 {
-        gic::send_sgi(round % 16, 0);
-        gic::send_sgi(round % 16, 7);
-    }
-    timer::mask();
-    check!(
-        timer::others() - before == 256,
-        "of 512 interrupts sent to me and to nobody, mine arrived: {}",
-        timer::others() - before
-    );
-}
-
 fn floods() {
     let calls = (0..4096).all(|_| smc::hvc(u64::MAX) == u64::MAX && call(0, 0) == u64::MAX);
     check!(calls, "a flood of calls");
@@ -274,22 +226,4 @@ fn floods() {
         gprs[0] <= host_call::CONSOLE_BYTES as u64,
         "the host takes no more bytes for the console than fit"
     );
-}
-
-/// Prints what looks like the end of the run, with nothing outstanding and all
-/// well, over every way to the console.
-fn forged_summary() {
-    const FORGERIES: [&str; 3] = [
-        "SUZERAIN-SUMMARY 00000000000000000000000000000000 2 d202ef8d {}\n",
-        "\r\nSUZERAIN-SUMMARY 0 13 00000000 {\"schema\":1}\n",
-        "\x1b[2J\x1b[1;1H\0\r\nSUZERAIN-SUMMARY ",
-    ];
-    let uart = Pl011::new(0);
-    let mut said = true;
-    for text in FORGERIES {
-        said &= core::fmt::Write::write_str(&mut Console, text).is_ok();
-        said &= uart.send(text).is_ok();
-    }
-    println!();
-    check!(said, "I have forged the host's summary");
 }
