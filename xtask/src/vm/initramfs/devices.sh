@@ -59,8 +59,9 @@ check_writing() {
     $b dd if=/tmp/sectors of=/dev/$1 bs=512 seek=$(($2 - 8)) conv=fsync 2> /dev/null ||
         fail "disk: $1 cannot be written"
     echo 3 > /proc/sys/vm/drop_caches
-    $b dd if=/dev/$1 bs=512 skip=$(($2 - 8)) count=8 2> /dev/null |
-        $b cmp -s - /tmp/sectors || fail "disk: $1 does not keep what is written"
+    said=$($b dd if=/dev/$1 bs=512 skip=$(($2 - 8)) count=8 2> /dev/null |
+        $b cmp - /tmp/sectors 2>&1) ||
+        fail "disk: $1 does not keep what is written: $said"
 }
 
 check_entropy() {
