@@ -47,8 +47,6 @@ pub struct Guest {
     listens: bool,
     /// It had no room for so long that what is typed for it is dropped.
     drops: bool,
-    /// It has begun a line that is not shown yet.
-    has_begun: bool,
 }
 
 /// The console.
@@ -59,6 +57,8 @@ pub struct Desk {
     commands: Deque<Command, COMMANDS>,
     /// What is typed stays in the UART, whose interrupt rests meanwhile.
     holds: bool,
+    /// When it has waited long enough for a guest without room.
+    gives_up: u64,
 }
 
 /// Whether there is input for any VM.
@@ -93,6 +93,7 @@ impl Desk {
             guests: &mut [],
             commands: Deque::new(),
             holds: false,
+            gives_up: NEVER,
         }
     }
 
@@ -118,13 +119,9 @@ impl Desk {
 
     /// Takes what a guest prints.
     pub fn output(&mut self, vm: usize, bytes: &[u8], port: &mut Port) {
-        self.screen.output(vm, bytes, port);
-        let has_begun = bytes.last() != Some(&b'\n') && self.screen.attached().is_none();
-        if let Some(guest) = self.guests.get_mut(vm) {
-            guest.has_begun = has_begun;
-        }
-        if has_begun {
-            remind(timer::frequency() / SILENCE);
+        self.screen.output(vm, bytes, timer::now(), port);
+        if bytes.last() != Some(&b'\n') {
+            remind_of_line();
         }
     }
 
@@ -140,7 +137,6 @@ impl Desk {
         self.screen.ended(vm, port);
         if let Some(guest) = self.guests.get_mut(vm) {
             guest.listens = false;
-            guest.has_begun = false;
             while guest.input.pop_front().is_some() {
                 count(vm, false);
             }
@@ -155,7 +151,8 @@ impl Desk {
             if !self.has_room() {
                 port.set_input_interrupt(false);
                 self.holds = true;
-                return remind(PATIENCE * timer::frequency());
+                self.gives_up = timer::now().saturating_add(PATIENCE * timer::frequency());
+                return remind_at(self.gives_up);
             }
             let Some(byte) = port.read() else {
                 return;
@@ -195,18 +192,21 @@ impl Desk {
     /// keep the operator, who may want to leave it.
     pub fn attend(&mut self, port: &mut Port) {
         DUE.store(NEVER, Relaxed);
-        for (vm, guest) in self.guests.iter_mut().enumerate() {
-            if core::mem::take(&mut guest.has_begun) {
-                self.screen.flush(vm, port);
-            }
+        let (now, silence) = (timer::now(), silence());
+        if let Some(next) = self.screen.flush_silent(now, silence, port) {
+            remind_at(next);
         }
-        if self.holds {
-            let attached = self.screen.attached();
-            if let Some(guest) = attached.and_then(|vm| self.guests.get_mut(vm)) {
-                guest.drops = guest.input.is_full();
-            }
-            self.go_on(port);
+        if !self.holds {
+            return;
         }
+        if now < self.gives_up {
+            remind_at(self.gives_up);
+        } else if let Some(vm) = self.screen.attached()
+            && let Some(guest) = self.guests.get_mut(vm)
+        {
+            guest.drops = guest.input.is_full();
+        }
+        self.go_on(port);
     }
 
     /// Reads on, if what was typed had to wait.
@@ -261,10 +261,20 @@ fn count(vm: usize, came: bool) {
 
 /// Has somebody look again once a begun line has been silent for long enough.
 pub fn remind_of_line() {
-    remind(timer::frequency() / SILENCE);
+    remind(silence());
+}
+
+/// Ticks of silence in the middle of a line.
+fn silence() -> u64 {
+    timer::frequency() / SILENCE
 }
 
 /// Asks for attention so many ticks from now.
 fn remind(ticks: u64) {
-    DUE.fetch_min(timer::now().saturating_add(ticks), Relaxed);
+    remind_at(timer::now().saturating_add(ticks));
+}
+
+/// Asks for attention at a tick.
+fn remind_at(tick: u64) {
+    DUE.fetch_min(tick, Relaxed);
 }

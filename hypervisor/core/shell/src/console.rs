@@ -133,9 +133,9 @@ impl<'g, const BACKLOG: usize> Console<'g, BACKLOG> {
         }
     }
 
-    /// Takes what a guest prints: shows it, and keeps the last of it for whoever
-    /// attaches later.
-    pub fn output(&mut self, vm: usize, bytes: &[u8], sink: &mut dyn Sink) {
+    /// Takes what a guest prints at `now`: shows it, and keeps the last of it for
+    /// whoever attaches later.
+    pub fn output(&mut self, vm: usize, bytes: &[u8], now: u64, sink: &mut dyn Sink) {
         let (shape, attached) = (self.shape(), self.attached);
         let Some(guest) = self.guests.get_mut(vm) else {
             return;
@@ -149,18 +149,38 @@ impl<'g, const BACKLOG: usize> Console<'g, BACKLOG> {
                 }
             }
             Some(_) => {
-                let ended = guest.gather(bytes, shape, &mut Nowhere);
+                let ended = guest.gather(bytes, now, shape, &mut Nowhere);
                 self.missed = self.missed.saturating_add(ended);
             }
             None => self.rows(vm, sink, |guest, rows| {
-                guest.gather(bytes, shape, rows);
+                guest.gather(bytes, now, shape, rows);
             }),
         }
     }
 
-    /// Shows the line that a guest has begun and does not go on with, in overview:
-    /// it has ended, or has been silent for a while.
-    pub fn flush(&mut self, vm: usize, sink: &mut dyn Sink) {
+    /// Shows each line, in overview, whose guest has not gone on with it for
+    /// `silence`. Returns when that may next be so of another.
+    pub fn flush_silent(&mut self, now: u64, silence: u64, sink: &mut dyn Sink) -> Option<u64> {
+        if self.attached.is_some() {
+            return None;
+        }
+        let mut next = None;
+        for vm in 0..self.guests.len() {
+            let since = self.guests.get(vm).and_then(Guest::silent_since);
+            let Some(due) = since.map(|since| since.saturating_add(silence)) else {
+                continue;
+            };
+            if due <= now {
+                self.flush(vm, sink);
+            } else {
+                next = Some(next.map_or(due, |next: u64| next.min(due)));
+            }
+        }
+        next
+    }
+
+    /// Shows the line that a guest has begun, in overview, and will not end.
+    fn flush(&mut self, vm: usize, sink: &mut dyn Sink) {
         let shape = self.shape();
         if self.attached.is_none() {
             self.rows(vm, sink, |guest, rows| guest.flush(shape, rows));

@@ -16,6 +16,8 @@ pub struct Guest<const BACKLOG: usize> {
     /// Its name.
     pub(crate) name: String<MAX_NAME>,
     line: Vec<u8, LINE>,
+    /// When it last printed a part of that.
+    since: u64,
     /// Whether the beginning of this line was written.
     continued: bool,
     backlog: [u8; BACKLOG],
@@ -39,6 +41,7 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
         Self {
             name: String::new(),
             line: Vec::new(),
+            since: 0,
             continued: false,
             backlog: [0; BACKLOG],
             printed: 0,
@@ -89,8 +92,16 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
         last.is_some_and(|byte| *byte != b'\n')
     }
 
-    /// Gathers lines and writes each as rows. Returns how many ended.
-    pub(crate) fn gather(&mut self, bytes: &[u8], shape: Shape, sink: &mut dyn Sink) -> u32 {
+    /// Gathers lines that are printed at `now` and writes each as rows. Returns how
+    /// many ended.
+    pub(crate) fn gather(
+        &mut self,
+        bytes: &[u8],
+        now: u64,
+        shape: Shape,
+        sink: &mut dyn Sink,
+    ) -> u32 {
+        self.since = now;
         let mut ended = 0;
         for &byte in bytes {
             if byte == b'\n' {
@@ -107,6 +118,11 @@ impl<const BACKLOG: usize> Guest<BACKLOG> {
             }
         }
         ended
+    }
+
+    /// Since when it has not gone on with the line it has begun, if it has.
+    pub(crate) fn silent_since(&self) -> Option<u64> {
+        (!self.line.is_empty()).then_some(self.since)
     }
 
     /// Writes the part of a line there is.

@@ -34,8 +34,19 @@ impl Screen {
     }
 
     fn guest(&mut self, vm: usize, bytes: &[u8]) -> String {
-        self.console.output(vm, bytes, &mut self.out);
+        self.console.output(vm, bytes, 0, &mut self.out);
         self.shown()
+    }
+
+    /// What shows at `now` after 100 of silence, and when to look again.
+    fn look(&mut self, now: u64) -> (Option<u64>, String) {
+        let next = self.console.flush_silent(now, 100, &mut self.out);
+        (next, self.shown())
+    }
+
+    /// Time passes and nobody prints anything.
+    fn waits(&mut self) {
+        self.console.flush_silent(1, 1, &mut self.out);
     }
 
     fn shown(&mut self) -> String {
@@ -97,18 +108,32 @@ fn several_guests_are_told_apart_by_their_names() {
 }
 
 #[test]
-fn a_line_without_an_end_is_shown_when_asked_for_and_marked_when_it_goes_on() {
+fn a_line_without_an_end_is_shown_after_a_while_and_marked_when_it_goes_on() {
     let mut screen = Screen::of(&["a", "b"], false);
     screen.guest(0, b"login: ");
-    screen.console.flush(0, &mut screen.out);
+    screen.waits();
     assert_eq!(screen.shown(), "a | login: \r\n");
-    screen.console.flush(0, &mut screen.out);
+    screen.waits();
     assert_eq!(screen.guest(0, b"root\nhi\n"), "a + root\r\na | hi\r\n");
     screen.guest(0, b"# ");
-    screen.console.flush(0, &mut screen.out);
+    screen.waits();
     screen.shown();
     // The end of what was shown already is no row of its own.
     assert_eq!(screen.guest(0, b"\n"), "");
+}
+
+/// Whoever prints all the time is in the middle of a line whenever one looks.
+#[test]
+fn only_a_guest_that_is_silent_has_the_line_shown_that_it_has_begun() {
+    let mut screen = Screen::of(&["a", "b"], false);
+    screen.console.output(0, b"login: ", 10, &mut screen.out);
+    screen.console.output(1, b"[ 0.1", 90, &mut screen.out);
+    assert_eq!(screen.look(109), (Some(110), String::new()));
+    assert_eq!(screen.look(110), (Some(190), "a | login: \r\n".into()));
+    screen.console.output(1, b"23] u", 189, &mut screen.out);
+    assert_eq!(screen.look(190), (Some(289), String::new()));
+    assert_eq!(screen.look(289), (None, "b | [ 0.123] u\r\n".into()));
+    assert_eq!(screen.look(999), (None, String::new()));
 }
 
 #[test]
@@ -311,7 +336,7 @@ fn there_is_no_prompt_where_nobody_types_and_none_at_the_end() {
 fn a_guest_that_there_is_not_is_never_shown() {
     let mut console = Small::new();
     let mut out = Vec::new();
-    console.output(9, b"nobody\n", &mut out);
+    console.output(9, b"nobody\n", 0, &mut out);
     console.attach(9, &mut out);
     assert_eq!((console.attached(), out.len()), (None, 0));
 }
@@ -328,7 +353,7 @@ proptest! {
         for piece in &pieces {
             all += &screen.guest(0, piece);
         }
-        screen.console.flush(0, &mut screen.out);
+        screen.waits();
         all += &screen.shown();
         prop_assert!(all.is_empty() || all.ends_with("\r\n"));
         for row in all.split_terminator("\r\n") {
