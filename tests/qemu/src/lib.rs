@@ -6,6 +6,7 @@
 //! what the machine said last.
 
 mod files;
+mod rows;
 
 use std::path::PathBuf;
 
@@ -167,7 +168,10 @@ impl Run {
     /// Boots the machine and waits for its end.
     pub fn go(self) -> Machine {
         match execute(&self.options, Output::Quiet, self.input) {
-            Ok(finished) => Machine { finished },
+            Ok(finished) => Machine {
+                log: rows::joined(&finished.outcome.log),
+                finished,
+            },
             Err(error) => panic!("the run could not start: {error:#}"),
         }
     }
@@ -198,12 +202,13 @@ macro_rules! in_both_dialects {
 #[derive(Debug)]
 pub struct Machine {
     finished: Finished,
+    log: String,
 }
 
 impl Machine {
-    /// Everything on the serial line.
+    /// Everything on the serial line, with each line of a guest whole.
     pub fn log(&self) -> &str {
-        &self.finished.outcome.log
+        &self.log
     }
 
     /// The content of `--json`.
