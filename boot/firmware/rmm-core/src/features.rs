@@ -120,10 +120,12 @@ impl CpuFeatures {
                 [(0, 1), (12, 1), (16, 1), (20, 2), (32, 1), (36, 1)],
             ),
             (7, 0) => self.mmfr0(),
-            // HPDS, PAN.
-            (7, 1) => keep(self.id_aa64mmfr1, [(12, 1), (20, 2)]),
-            // CnP, UAO, AT.
-            (7, 2) => keep(self.id_aa64mmfr2, [(0, 1), (4, 1), (32, 1)]),
+            // HPDS, PAN, ECBHB. Without the last a kernel clears the branch history
+            // at every entry.
+            (7, 1) => keep(self.id_aa64mmfr1, [(12, 1), (20, 2), (60, 1)]),
+            // CnP, UAO, AT, E0PD. Without the last a kernel whose address is random
+            // changes its page tables at every entry and return.
+            (7, 2) => keep(self.id_aa64mmfr2, [(0, 1), (4, 1), (32, 1), (60, 1)]),
             _ => 0,
         }
     }
@@ -215,6 +217,16 @@ mod tests {
         ] {
             assert_eq!(id(crm, op2), 0);
         }
+    }
+
+    /// It would do them in software, at every entry.
+    #[test]
+    fn a_realm_sees_which_attacks_the_cpu_fends_off_itself() {
+        let id = |crm, op2| everything().realm_id_register(crm, op2, 1, 1);
+        // CSV2 and CSV3, ECBHB, E0PD.
+        assert_eq!(id(4, 0) >> 56, 0x11);
+        assert_eq!(id(7, 1) >> 60, 1);
+        assert_eq!(id(7, 2) >> 60, 1);
     }
 
     #[test]

@@ -53,10 +53,12 @@ const MMFR0: &[Shown] = &[(0, 5), (4, 2), (8, 1), (16, 1), (20, 1)];
 /// The 64 KiB granule, which is signed: 0xf is none.
 const MMFR0_GRANULE_64K: u64 = 0xf << 24;
 const MMFR0_GRANULE_4K_SHIFT: u32 = 28;
-/// HPDS, PAN.
-const MMFR1: &[Shown] = &[(12, 1), (20, 2)];
-/// CnP, UAO, AT.
-const MMFR2: &[Shown] = &[(0, 1), (4, 1), (32, 1)];
+/// HPDS, PAN, ECBHB. Without the last a kernel clears the branch history at every
+/// entry.
+const MMFR1: &[Shown] = &[(12, 1), (20, 2), (60, 1)];
+/// CnP, UAO, AT, E0PD. Without the last a kernel whose address is random changes
+/// its page tables at every entry and return.
+const MMFR2: &[Shown] = &[(0, 1), (4, 1), (32, 1), (60, 1)];
 /// Debug architecture Armv8, no double lock, and the two breakpoints and
 /// watchpoints that there are at least. Their registers read as zero.
 const DFR0: u64 = 0x6 | 0xf << 36 | 1 << 12 | 1 << 20;

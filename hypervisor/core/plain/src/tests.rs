@@ -154,6 +154,16 @@ fn identification_starts_from_zero() {
     }
 }
 
+/// It would do them in software, at every entry.
+#[test]
+fn a_guest_sees_which_attacks_the_cpu_fends_off_itself() {
+    let ids = ids();
+    // CSV2 and CSV3, ECBHB, E0PD.
+    assert_eq!(ids.read(4, 0) >> 56, 0x11);
+    assert_eq!(ids.read(7, 1) >> 60, 1);
+    assert_eq!(ids.read(7, 2) >> 60, 1);
+}
+
 #[test]
 fn registers_outside_the_whitelist_are_undefined() {
     // ZCR, SMCR, TRFCR, PMSCR, LORC, ERRIDR, SCXTNUM, an IMPLEMENTATION DEFINED
