@@ -44,6 +44,48 @@ impl Kicks {
     }
 }
 
+/// The earliest time that a CPU keeps for tasks that sleep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Alarm {
+    /// This, if any.
+    Known(Option<u64>),
+    /// Whose it was does not sleep any more: it is to be looked for.
+    Lost,
+}
+
+impl Alarm {
+    /// A task goes to sleep.
+    pub fn set(&mut self, until: Option<u64>) {
+        if let Self::Known(alarm) = self {
+            *alarm = earlier(*alarm, until);
+        }
+    }
+
+    /// A task sleeps no more.
+    pub fn clear(&mut self, until: Option<u64>) {
+        if let Self::Known(alarm) = self
+            && until.is_some()
+            && *alarm == until
+        {
+            *self = Self::Lost;
+        }
+    }
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self::Known(None)
+    }
+}
+
+/// The earlier of two times.
+pub(crate) fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// One CPU.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
@@ -55,6 +97,8 @@ pub(crate) struct Cpu {
     pub idle: bool,
     /// When the slice of the running task ends, if it is measured.
     pub slice: Option<u64>,
+    /// The earliest time it keeps.
+    pub alarm: Alarm,
     /// Ready tasks that run nowhere else.
     pub own: Queue,
 }

@@ -36,7 +36,7 @@ mod task;
 pub use cpus::{Kicks, MAX_CPUS};
 pub use task::{Home, Slot, TaskId};
 
-use cpus::{Cpu, Cpus};
+use cpus::{Alarm, Cpu, Cpus, earlier};
 use queue::Queue;
 use task::State;
 
@@ -239,7 +239,7 @@ impl<'a> Sched<'a> {
         match slot.state {
             State::Running(cpu) => return Stopped::Running(cpu.into()),
             State::Ready => self.dequeue(task),
-            State::Waiting { .. } => slot.state = State::Off,
+            State::Waiting { .. } => self.end_sleep(task, State::Off),
             State::Absent | State::Off => {}
         }
         Stopped::Now
@@ -310,6 +310,9 @@ impl<'a> Sched<'a> {
                     cpu: cpu as u8,
                     until,
                 };
+                if let Some(keeper) = self.cpus.get_mut(cpu) {
+                    keeper.alarm.set(until);
+                }
             }
             Leave::Off if !again => slot.state = State::Off,
             Leave::Yield | Leave::Wait { .. } | Leave::Off => {
@@ -394,12 +397,30 @@ impl<'a> Sched<'a> {
         }
     }
 
-    /// The earliest tick at which a task that left `cpu` is to run again.
-    fn alarm(&self, cpu: usize) -> Option<u64> {
-        self.slots
-            .iter()
-            .filter_map(|slot| slot.alarm_of(cpu))
-            .min()
+    /// The earliest tick at which a task that left `cpu` is to run again. All tasks
+    /// are looked at only if the one that had it sleeps no more.
+    fn alarm(&mut self, cpu: usize) -> Option<u64> {
+        let keeper = self.cpus.get_mut(cpu)?;
+        if let Alarm::Known(alarm) = keeper.alarm {
+            return alarm;
+        }
+        let sleeping = self.slots.iter().filter_map(|slot| slot.alarm_of(cpu));
+        let alarm = sleeping.min();
+        keeper.alarm = Alarm::Known(alarm);
+        alarm
+    }
+
+    /// Gives a task another state, and its keeper's time back if it sleeps.
+    fn end_sleep(&mut self, task: TaskId, state: State) {
+        let Some(slot) = self.slots.get_mut(task.index()) else {
+            return;
+        };
+        if let State::Waiting { cpu, until } = slot.state
+            && let Some(keeper) = self.cpus.get_mut(cpu.into())
+        {
+            keeper.alarm.clear(until);
+        }
+        slot.state = state;
     }
 
     fn queue_of(&mut self, home: Home) -> Option<&mut Queue> {
@@ -410,11 +431,10 @@ impl<'a> Sched<'a> {
     }
 
     fn enqueue(&mut self, task: TaskId) {
-        let Some(slot) = self.slots.get_mut(task.index()) else {
+        self.end_sleep(task, State::Ready);
+        let Some(home) = self.slots.get(task.index()).map(|slot| slot.home) else {
             return;
         };
-        slot.state = State::Ready;
-        let home = slot.home;
         let mut queue = match self.queue_of(home) {
             Some(queue) => *queue,
             None => return,
@@ -462,13 +482,6 @@ impl<'a> Sched<'a> {
             0 => !self.shared.is_empty(),
             _ => !this.own.is_empty(),
         })
-    }
-}
-
-fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
 

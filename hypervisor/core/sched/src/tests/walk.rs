@@ -47,6 +47,16 @@ fn check(sched: &Sched<'_>) {
             assert_eq!(cpu == 3, task.index() == 8, "{task:?} on CPU {cpu}");
         }
     }
+    for cpu in 0..CPUS {
+        let kept = sched
+            .slots
+            .iter()
+            .filter_map(|slot| slot.alarm_of(cpu))
+            .min();
+        if let Alarm::Known(alarm) = sched.cpus.get(cpu).unwrap().alarm {
+            assert_eq!(alarm, kept, "what CPU {cpu} keeps");
+        }
+    }
     let running = |slot: &&Slot| matches!(slot.state, State::Running(_));
     assert_eq!(sched.slots.iter().filter(running).count(), seen.len());
     let ready = sched
