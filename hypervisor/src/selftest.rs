@@ -1,17 +1,25 @@
-//! Isolation shown, not claimed: EL2 reads a granule that it has delegated, gets
-//! a granule protection fault, says which granule and whose it is, and goes on.
+//! Isolation shown, not claimed.
+//!
+//! - `gpf`: EL2 reads a granule that it has delegated, gets a granule protection
+//!   fault, says which granule and whose it is, and goes on;
+//! - `gpf-vm`: the granule that a plain VM starts in is delegated behind its back,
+//!   so that it takes such a fault with its first instruction.
 
-use addr::GranuleAddr;
+use addr::{GRANULE_SIZE, GranuleAddr};
+use realm::intent::Delegation;
 use realm::{Memory, VmId};
-use report::args::Args;
+use report::args::{Args, SelfTest};
+use vm_config::VmKind;
 
 use crate::arch::vectors::{ReadFault, guarded_read};
+use crate::machine::Machine;
 use crate::memory::Ram;
 use crate::rmm::{Books, Dialect, Rmm, Session};
+use crate::vm::Vm;
 
 /// Runs the self-tests that the arguments ask for.
 pub fn run(args: &Args, rmm: &Rmm, ram: &mut Ram) {
-    if !args.selftest_gpf {
+    if args.selftest != Some(SelfTest::Gpf) {
         return;
     }
     let passed = match rmm {
@@ -23,10 +31,39 @@ pub fn run(args: &Args, rmm: &Rmm, ram: &mut Ram) {
     log::info!("self-test gpf: {verdict}");
 }
 
-/// Reads a granule of a Realm that lives, if the arguments ask for it.
-pub fn read_realm(args: &Args, books: &Books, granule: GranuleAddr) {
-    if args.selftest_gpf {
-        probe(books, granule);
+/// A VM is about to run. Reads a granule of a Realm, or gives one of a plain VM away
+/// and returns it, if the arguments ask for it.
+pub fn begins(vm: &Vm, machine: &Machine) -> Option<GranuleAddr> {
+    let mut guest = vm.guest.lock();
+    match machine.args.selftest? {
+        SelfTest::Gpf => {
+            probe(machine.rmm.books()?, guest.rec(0)?);
+            None
+        }
+        SelfTest::GpfVm if vm.plan.kind == VmKind::Normal => {
+            let first =
+                guest.device_address(machine.ram, vm.plan.entry.align_down(GRANULE_SIZE))?;
+            let granule = GranuleAddr::containing(first);
+            let (done, _) = delegation(machine.rmm)?.delegate(granule, 1);
+            (done == 1).then_some(granule)
+        }
+        SelfTest::GpfVm => None,
+    }
+}
+
+/// Takes the granule that [`begins`] gave away back before its VM is taken down.
+pub fn ends(granule: GranuleAddr, machine: &Machine) {
+    if let Some(rmm) = delegation(machine.rmm) {
+        let (done, _) = rmm.undelegate(granule, 1);
+        log::info!("self-test gpf-vm: {granule}, {done} of 1 came back");
+    }
+}
+
+fn delegation(rmm: &Rmm) -> Option<&dyn Delegation> {
+    match rmm {
+        Rmm::V1_0(session) => Some(&session.rmm),
+        Rmm::V2_0(session) => Some(&session.rmm),
+        Rmm::None => None,
     }
 }
 

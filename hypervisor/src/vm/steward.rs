@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use addr::GranuleAddr;
 use heapless::Vec;
 use realm::Progress;
 use realm::rim::Rim;
@@ -38,6 +39,8 @@ pub struct Life {
     before: u64,
     /// It is being taken down, and what is said of its end was said.
     told_end: bool,
+    /// A granule of it that a self-test gave away.
+    withheld: Option<GranuleAddr>,
     /// How the last life ended.
     pub ended: Option<Ended>,
     /// What is said of that in the summary.
@@ -63,6 +66,7 @@ impl Life {
             told: 0,
             before: 0,
             told_end: false,
+            withheld: None,
             ended: None,
             outcome: Outcome::Crashed,
             rim: None,
@@ -99,7 +103,7 @@ impl Vm {
             Ok(now) => {
                 self.note_progress(life, machine, started, now);
                 if now.ready && !self.is_ending() {
-                    return self.begin(machine);
+                    return self.begin(life, machine);
                 }
             }
             Err(error) => {
@@ -131,15 +135,12 @@ impl Vm {
     }
 
     /// Lets its first vCPU run.
-    fn begin(&self, machine: &'static Machine) -> Leave {
+    fn begin(&self, life: &mut Life, machine: &'static Machine) -> Leave {
         self.devices.lock().board.reset();
         for vcpu in &self.vcpus {
             vcpu.begin();
         }
-        let first = self.guest.lock().rec(0);
-        if let (Some(books), Some(rec)) = (machine.rmm.books(), first) {
-            selftest::read_realm(&machine.args, books, rec);
-        }
+        life.withheld = selftest::begins(self, machine);
         log::info!("{} {} runs", self.kind(), self.plan.name);
         self.enter(Stage::Run);
         machine.start_vcpu(self, 0);
@@ -165,6 +166,9 @@ impl Vm {
     fn take_down(&self, life: &mut Life, machine: &Machine) -> Leave {
         if !life.told_end {
             self.tell_end(life);
+        }
+        if let Some(granule) = life.withheld.take() {
+            selftest::ends(granule, machine);
         }
         let Some(taken) = self.guest.lock().take_down(machine.ram) else {
             return Leave::Yield;

@@ -10,10 +10,29 @@ const NULL_CALL: u64 = 150;
 qemu_tests::in_both_dialects! {
     a_plain_vm_has_what_a_machine_has
     a_hostile_plain_vm_gets_the_architected_answers_and_reaches_no_firmware
+    a_granule_protection_fault_of_a_plain_vm_ends_it_and_nobody_else
 }
 
 fn a_plain_vm_has_what_a_machine_has(dialect: Dialect) {
     well(&Run::guest("hello-vm").rmi(dialect).go());
+}
+
+/// The hypervisor gives the RMM the granule that the VM starts in.
+fn a_granule_protection_fault_of_a_plain_vm_ends_it_and_nobody_else(dialect: Dialect) {
+    let machine = Run::guest("hello-vm")
+        .vm("hello")
+        .rmi(dialect)
+        .hypervisor_args("suzerain.selftest=gpf-vm")
+        .go();
+    machine
+        .expect_exit(Exit::Failed)
+        .expect_outcome_of("hello-vm", "crashed")
+        .expect("and the memory behind that belongs to another world")
+        .expect("1 of 1 came back")
+        .expect_outcome_of("hello", "off")
+        .expect("Hello from a Realm")
+        .expect_no_granule_lost()
+        .expect_no_memory_lost();
 }
 
 #[test]

@@ -67,8 +67,8 @@ pub struct Args {
     pub bench: bool,
     /// `suzerain.trace`: whether the flight recorder is written out at the end.
     pub trace: bool,
-    /// `suzerain.selftest=gpf`: whether to touch a granule that is not ours.
-    pub selftest_gpf: bool,
+    /// `suzerain.selftest`: who is to touch a granule that the RMM has.
+    pub selftest: Option<SelfTest>,
 }
 
 impl Default for Args {
@@ -82,7 +82,27 @@ impl Default for Args {
             patience: DEFAULT_PATIENCE,
             bench: false,
             trace: false,
-            selftest_gpf: false,
+            selftest: None,
+        }
+    }
+}
+
+/// Who touches a granule that the RMM has, so that the granule protection fault is
+/// seen to be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SelfTest {
+    /// `gpf`: the hypervisor itself.
+    Gpf,
+    /// `gpf-vm`: every plain VM, with its first instruction.
+    GpfVm,
+}
+
+impl SelfTest {
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "gpf" => Some(Self::Gpf),
+            "gpf-vm" => Some(Self::GpfVm),
+            _ => None,
         }
     }
 }
@@ -144,8 +164,10 @@ impl Args {
             }
             "bench" => self.bench = flag(value)?,
             "trace" => self.trace = flag(value)?,
-            "selftest" if value == "gpf" => self.selftest_gpf = true,
-            "selftest" => return Err("the one self-test is gpf"),
+            "selftest" => {
+                let test = SelfTest::from_word(value);
+                self.selftest = Some(test.ok_or("the self-tests are gpf and gpf-vm")?);
+            }
             _ => {
                 return Err(
                     "known are nonce, deadline, log, interactive, columns, patience, bench, trace \
@@ -187,7 +209,8 @@ mod tests {
         assert_eq!(args.deadline, Some(20));
         assert_eq!(args.log, Verbosity::Debug);
         assert_eq!((args.columns, args.patience), (132, 3));
-        assert!(args.interactive && args.bench && args.trace && args.selftest_gpf);
+        assert!(args.interactive && args.bench && args.trace);
+        assert_eq!(args.selftest, Some(SelfTest::Gpf));
     }
 
     #[test]
