@@ -6,10 +6,32 @@ use crate::gic::{self, Gic};
 use crate::guard::{self, Fault};
 use crate::{bits, check, power, println, timer};
 use rsi::psci;
+use vm_config::map;
 
 /// Stores a pattern where no memory of this payload is.
 pub fn store(address: u64) -> Result<(), Fault> {
     guard::write(address, 0xa5a5_5a5a_ffff_0001)
+}
+
+/// Stores patterns all over the registers of devices, and loads them.
+pub fn device_registers(shared_bit: u64) {
+    let frames = [
+        (map::GICD_BASE.raw(), map::GICD_SIZE),
+        (map::GICR_BASE.raw(), map::GICR_STRIDE),
+        (map::UART_BASE.raw() + 0x48, map::UART_SIZE - 0x48),
+    ];
+    let mut refused = 0;
+    for (base, size) in frames {
+        for offset in (0..size).step_by(0x40) {
+            let address = (base + offset) | shared_bit;
+            refused += u32::from(store(address).is_err());
+            refused += u32::from(guard::read(address).is_err());
+        }
+    }
+    check!(
+        refused == 0,
+        "patterns all over the devices' registers are taken: {refused} aborts"
+    );
 }
 
 /// Calls of PSCI that nobody may have answered with success.
