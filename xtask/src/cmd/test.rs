@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything CI runs. Host and contract tests by test
-//! program, then machine tests (each is a QEMU): those whose guests keep several
-//! CPUs busy by themselves, the others two at a time; then the slowest are named.
+//! program, machine tests one by one (each is a QEMU), two at a time; then the
+//! slowest are named.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -33,10 +33,7 @@ pub struct Options {
 
 /// The package whose tests boot machines.
 const MACHINE_TESTS: &str = "qemu-tests";
-/// The program of those tests whose machines keep several processors busy: beside
-/// another each takes more than twice as long, for the guests' timers go on ringing.
-const BUSY: &str = "several";
-/// Other machines at a time: each keeps about one processor busy.
+/// Machines at a time: each keeps about one processor busy.
 const MACHINES: usize = 2;
 const SLOWEST: usize = 10;
 /// Lines shown of a test that failed, its last ones.
@@ -174,38 +171,23 @@ impl Program {
 }
 
 fn run_machines(programs: &[Program], options: &Options) -> Result<Vec<Ran>> {
-    let (mut busy, mut others) = (Vec::new(), Vec::new());
+    let mut waiting = Vec::new();
     for program in programs {
-        let waiting = match program.name == BUSY {
-            true => &mut busy,
-            false => &mut others,
-        };
         for test in program.tests(options)? {
             waiting.push((program, test));
         }
     }
-    if busy.is_empty() && others.is_empty() {
+    if waiting.is_empty() {
         return Ok(Vec::new());
     }
     // Once, with progress bars, rather than by whichever test comes first.
     provision::qemu()?;
     provision::linux(provision::Debian::Newest)?;
-    let mut ran = run_at_a_time(1, busy, options)?;
-    ran.extend(run_at_a_time(MACHINES, others, options)?);
-    Ok(ran)
-}
-
-/// Runs tests, `machines` of them at a time.
-fn run_at_a_time(
-    machines: usize,
-    mut waiting: Vec<(&Program, String)>,
-    options: &Options,
-) -> Result<Vec<Ran>> {
     waiting.reverse();
     let waiting = Mutex::new(waiting);
     let ran = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..machines)
+        let workers: Vec<_> = (0..MACHINES)
             .map(|_| scope.spawn(|| work(&waiting, &ran, options)))
             .collect();
         for worker in workers {
