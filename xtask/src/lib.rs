@@ -21,6 +21,7 @@ pub mod progress;
 pub mod provision;
 pub mod session;
 pub mod summary;
+pub mod torn;
 pub mod trace;
 pub mod verdict;
 pub mod vm;

@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::os;
 use crate::provision::Qemu;
 use crate::summary::{self, MARKER, Nonce, Verified};
+use crate::torn;
 use crate::trace;
 use crate::verdict::End;
 
@@ -378,10 +379,11 @@ impl Typist {
         while let Some((wanted, reply)) = self.script.get(self.next) {
             // What has been searched is not looked at again, but for the beginning of
             // a text whose end has come since.
-            let from = self.searched.saturating_sub(wanted.len()).max(self.seen);
-            let new = log.get(from..).unwrap_or_default();
+            let again = wanted.len() + torn::LONGEST;
+            let from = self.searched.saturating_sub(again).max(self.seen);
+            let new = String::from_utf8_lossy(log.get(from..).unwrap_or_default());
             self.searched = log.len();
-            if !wanted.is_empty() && !contains(new, wanted.as_bytes()) {
+            if !torn::mended(&new).contains(wanted) {
                 return;
             }
             if let Some(stdin) = &mut self.stdin {
@@ -393,10 +395,6 @@ impl Typist {
             self.next += 1;
         }
     }
-}
-
-fn contains(log: &[u8], wanted: &[u8]) -> bool {
-    log.windows(wanted.len()).any(|part| part == wanted)
 }
 
 impl Drop for Typist {
@@ -497,7 +495,8 @@ mod tests {
             ("not ready", 1),
             ("not ready y", 1),
             ("not ready y rea", 1),
-            ("not ready y ready", 3),
+            ("not ready y rearmm: Realm 0x1 active\r\n", 1),
+            ("not ready y rearmm: Realm 0x1 active\r\ndy", 3),
         ] {
             typist.answer(log.as_bytes());
             assert_eq!(typist.next, answered, "after {log:?}");

@@ -17,6 +17,7 @@ use xtask::cmd::run::{Finished, Options, execute};
 use xtask::exit::Exit;
 pub use xtask::image::{Behaviour, Dialect};
 use xtask::session::{Input, Output};
+use xtask::torn::mended;
 
 /// A command line of `cargo xtask run`.
 #[derive(Clone, Debug)]
@@ -169,7 +170,7 @@ impl Run {
     pub fn go(self) -> Machine {
         match execute(&self.options, Output::Quiet, self.input) {
             Ok(finished) => Machine {
-                log: rows::joined(&finished.outcome.log),
+                log: rows::joined(&mended(&finished.outcome.log)),
                 finished,
             },
             Err(error) => panic!("the run could not start: {error:#}"),
