@@ -331,7 +331,11 @@ impl Answer for Exits<'_> {
                     write!(out, "{} ns", self.time(each, 1_000_000_000))
                 }
             }
-        })
+        })?;
+        match self.rows.iter().any(|exit| exit.timed == 0) {
+            true => out.write_str("rare exits are timed always, all others after `trace on`\n"),
+            false => Ok(()),
+        }
     }
 
     fn json(&self, out: &mut dyn Write) -> fmt::Result {

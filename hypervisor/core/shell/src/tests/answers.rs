@@ -183,6 +183,17 @@ web     1  data abort   1100  1.0 ms  992 ns
 "
     );
     assert_eq!(parsed(&exits)["exits"][0]["ticks"], 62_500);
+    let untimed = Exits {
+        rows: &[ExitRow {
+            timed: 0,
+            ..exits.rows[0]
+        }],
+        ..exits
+    };
+    assert!(
+        text(&untimed)
+            .ends_with("-     -\nrare exits are timed always, all others after `trace on`\n")
+    );
     let odd = Exits {
         hz: 0,
         rows: &[ExitRow {
