@@ -1,9 +1,9 @@
 //! Guests that do what no guest should, all the time, beside one that works.
 //!
-//! Time is counted by instructions here, so that how long the work takes does not
-//! depend on what else the machine under the test has to do. There is one CPU: of
-//! several, QEMU lets one go on at a time then, and one that waits for a lock spends
-//! the time of the other.
+//! Where it matters how long the work takes, time is counted by instructions, so that
+//! it does not depend on what else the machine under the test has to do. There is one
+//! CPU then: of several, QEMU lets one go on at a time, and one that waits for a lock
+//! spends the time of the other.
 
 use qemu_tests::{Dialect, Files, Machine, Run};
 use xtask::exit::Exit;
@@ -33,6 +33,35 @@ fn a_realm_works_beside_guests_that_storm() {
 fn a_plain_vm_works_beside_guests_that_storm() {
     let machine = beside_storms("kind = \"normal\"\n", Dialect::V2_0);
     machine.expect("rsi: not a Realm");
+}
+
+/// They meet in the hypervisor at the same time, in its locks and in the RMM.
+#[test]
+fn a_realm_with_two_vcpus_works_right_beside_storms_on_other_cpus() {
+    let files = Files::new(&[(
+        "work.toml",
+        "kernel = \"debian\"\ninitrd = \"builtin\"\nmemory = \"256M\"\nvcpus = 2\n\
+         append = \"suzerain.checks suzerain.brief suzerain.cpus=2 suzerain.work=8\"\n",
+    )]);
+    let machine = Run::guest(&files.path("work.toml"))
+        .vm("storm")
+        .vm("storm-vm")
+        .cpus(3)
+        .timeout(1200)
+        .typing(&[("work: it powered itself off", "off\r")])
+        .go();
+    machine
+        .expect_exit(Exit::Good)
+        .expect_outcome_of("work", "off")
+        .expect("work: 8 MiB hashed in")
+        .expect("SUZERAIN-GUEST: all checks passed")
+        .expect_outcome_of("storm", "stopped")
+        .expect("storm    | storm: round 1 is over")
+        .expect_outcome_of("storm-vm", "stopped")
+        .expect("storm-vm | storm: round 1 is over")
+        .expect_not("FAIL")
+        .expect_no_granule_lost()
+        .expect_no_memory_lost();
 }
 
 /// Linux does its work alone, twice because memory comes with the first touch, and
