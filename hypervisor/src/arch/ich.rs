@@ -169,22 +169,23 @@ impl VirtualInterface {
         if self.used as u64 | self.asked == 0 {
             return;
         }
-        self.save_all(exit);
+        // As in `load`: most often it is one, and nothing was asked for.
+        if (self.used, self.asked) == (1, 0) {
+            let [first, ..] = &mut exit.gicv3_lrs;
+            *first = ICH_LR0_EL2.get();
+        } else {
+            self.save_all(exit);
+        }
+        ICH_HCR_EL2.set(0);
+        self.asked = OFF;
     }
 
     #[inline(never)]
-    fn save_all(&mut self, exit: &mut RecExit) {
+    fn save_all(&self, exit: &mut RecExit) {
         for (index, list) in exit.gicv3_lrs.iter_mut().enumerate().take(self.used) {
             *list = read_list(index);
         }
-        exit.gicv3_misr = ICH_MISR_EL2.get();
         exit.gicv3_hcr = ICH_HCR_EL2.get() & REPORTED;
-        self.turn_off();
-    }
-
-    fn turn_off(&mut self) {
-        ICH_HCR_EL2.set(0);
-        self.asked = OFF;
     }
 }
 

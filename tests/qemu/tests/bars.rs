@@ -9,14 +9,10 @@ qemu_tests::in_both_dialects! {
     one_realm_more_costs_the_same_however_many_there_are
 }
 
-/// Rows that miss their bars, for reasons told in `docs/figures.md`.
-const KNOWN: [&str; 1] = ["exit: end of a timer interrupt"];
-
 /// Measures, and names every row that misses its bar or was not measured.
 fn expect_bars_kept(part: Part, dialect: Dialect) {
     let rows = bench::rows(&[part], dialect).unwrap();
-    let missed = rows.iter().filter(|row| !row.is_met());
-    let missed: Vec<_> = missed.filter(|row| !KNOWN.contains(&&*row.name)).collect();
+    let missed: Vec<_> = rows.iter().filter(|row| !row.is_met()).collect();
     assert!(missed.is_empty(), "{missed:#?}");
     assert!(rows.iter().any(|row| row.bar.is_some()));
 }

@@ -35,10 +35,13 @@ mod bank;
 mod best;
 mod lists;
 mod mmio;
+mod routes;
 mod sgi;
+mod spis;
 
 use bank::Bank;
 use lists::Lists;
+use spis::Spis;
 
 /// SPIs of a VM: INTIDs 32 to 127.
 pub const SPIS: usize = 96;
@@ -97,7 +100,7 @@ const NOBODY: u16 = u16::MAX;
 #[derive(Debug)]
 pub struct Vgic<'a> {
     cpus: &'a mut [Cpu],
-    spis: [Bank; SPI_BANKS],
+    spis: Spis,
     routes: [Route; SPIS],
     /// `GICD_CTLR`'s enables, group 0 in bit 0 and group 1 in bit 1.
     groups: u32,
@@ -119,7 +122,7 @@ impl<'a> Vgic<'a> {
         let bits = u32::from(config.priority_bits.clamp(4, 8));
         Self {
             cpus,
-            spis: [const { Bank::shared() }; SPI_BANKS],
+            spis: Spis::new(),
             routes: [const {
                 Route {
                     register: 0,
@@ -145,7 +148,7 @@ impl<'a> Vgic<'a> {
         for cpu in self.cpus.iter_mut() {
             *cpu = Cpu::default();
         }
-        self.spis = [const { Bank::shared() }; SPI_BANKS];
+        self.spis = Spis::new();
         for route in &mut self.routes {
             *route = Route {
                 register: 0,
@@ -199,7 +202,7 @@ impl<'a> Vgic<'a> {
     /// Sets the level of the shared interrupt `intid`, 32 to 127.
     pub fn set_spi(&mut self, intid: u32, level: bool) {
         let bit = 1 << (intid % 32);
-        let Some(bank) = spi_bank(&mut self.spis, intid) else {
+        let Some(bank) = self.spis.bank_of(intid) else {
             return;
         };
         let line = if level { bit } else { 0 };
@@ -258,11 +261,6 @@ const fn bit(vcpu: usize) -> u64 {
         true => 1 << vcpu,
         false => 0,
     }
-}
-
-/// The bank that holds an SPI.
-fn spi_bank(spis: &mut [Bank; SPI_BANKS], intid: u32) -> Option<&mut Bank> {
-    spis.get_mut((intid / 32).checked_sub(1)? as usize)
 }
 
 /// The index of an SPI among all.

@@ -6,7 +6,8 @@
 
 use crate::bank::{Bank, Progress};
 use crate::best::{Best, Choice, KEY_INTID, KEY_PRIORITY_SHIFT, WORST, share};
-use crate::{MAX_LIST_REGISTERS, NOBODY, SPI_BANKS, Vgic, spi_bank, spi_index};
+use crate::routes::{held_by, release, routed_to};
+use crate::{Cpu, MAX_LIST_REGISTERS, Vgic, spi_index};
 
 const LR_PENDING: u64 = 1 << 62;
 const LR_ACTIVE: u64 = 1 << 63;
@@ -39,6 +40,32 @@ pub(crate) struct Lists {
     spilled: bool,
 }
 
+impl Cpu {
+    /// [`Vgic::read_back_many`] for what is by far most frequent: no interrupt listed,
+    /// or one that is private, and nothing that is in no register. Says whether
+    /// anything became of it; `None` if it was not that.
+    #[inline(always)]
+    fn read_back_one(&mut self, registers: &[u64; MAX_LIST_REGISTERS]) -> Option<bool> {
+        if self.lists.used == 0 {
+            return Some(false);
+        }
+        let [ours, ..] = &mut self.lists.registers;
+        let [theirs, ..] = *registers;
+        let intid = *ours & LR_INTID;
+        if self.lists.used != 1 || self.lists.spilled || intid >= 32 {
+            return None;
+        }
+        if (*ours ^ theirs) & LR_STATE == 0 {
+            return Some(false);
+        }
+        let now = progress(*ours, theirs);
+        self.private.update(1 << intid, now);
+        *ours = (*ours & !LR_STATE) | state(now);
+        self.lists.used = u32::from(*ours & LR_STATE != 0);
+        Some(true)
+    }
+}
+
 impl Vgic<'_> {
     /// Takes in what every exit brings: [`Vgic::sync`] and [`Vgic::set_timers`], with
     /// one look at the virtual CPU for both.
@@ -58,53 +85,39 @@ impl Vgic<'_> {
             cpu.private.set_lines(crate::TIMERS, lines);
             self.changed |= crate::bit(vcpu);
         }
-        if cpu.lists.used != 0 {
-            self.read_back(vcpu, registers, hcr);
-        }
+        let taken = cpu.read_back_one(registers);
+        self.read_back(vcpu, taken, registers, hcr);
     }
 
     /// Brings the model up to date with what the guest did to its list
     /// registers; call it after every exit with those of the exit.
-    #[inline]
     pub fn sync(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
-        if self.cpus.get(vcpu).is_some_and(|cpu| cpu.lists.used != 0) {
-            self.read_back(vcpu, registers, hcr);
+        let Some(cpu) = self.cpus.get_mut(vcpu) else {
+            return;
+        };
+        let taken = cpu.read_back_one(registers);
+        self.read_back(vcpu, taken, registers, hcr);
+    }
+
+    /// Goes on from [`Cpu::read_back_one`].
+    #[inline(always)]
+    fn read_back(
+        &mut self,
+        vcpu: usize,
+        taken: Option<bool>,
+        registers: &[u64; MAX_LIST_REGISTERS],
+        hcr: u64,
+    ) {
+        match taken {
+            Some(false) => {}
+            Some(true) => self.changed |= crate::bit(vcpu),
+            None => self.read_back_many(vcpu, registers, hcr),
         }
     }
 
     /// Takes over the states of the registers in use. Number, group and
     /// priority are ours, and a state can only lose pending or turn from
     /// pending into active, whatever the other side says.
-    fn read_back(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
-        if !self.read_back_one(vcpu, registers) {
-            self.read_back_many(vcpu, registers, hcr);
-        }
-    }
-
-    /// [`Vgic::read_back`] for what is by far most frequent: one private interrupt,
-    /// and nothing that is in no register. Says whether it was that.
-    #[inline]
-    fn read_back_one(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS]) -> bool {
-        let Some(cpu) = self.cpus.get_mut(vcpu) else {
-            return true;
-        };
-        let [ours, ..] = &mut cpu.lists.registers;
-        let [theirs, ..] = *registers;
-        let intid = *ours & LR_INTID;
-        if cpu.lists.used != 1 || cpu.lists.spilled || intid >= 32 {
-            return false;
-        }
-        if (*ours ^ theirs) & LR_STATE == 0 {
-            return true;
-        }
-        let now = progress(*ours, theirs);
-        cpu.private.update(1 << intid, now);
-        *ours = (*ours & !LR_STATE) | state(now);
-        cpu.lists.used = u32::from(*ours & LR_STATE != 0);
-        self.changed |= crate::bit(vcpu);
-        true
-    }
-
     #[inline(never)]
     fn read_back_many(&mut self, vcpu: usize, registers: &[u64; MAX_LIST_REGISTERS], hcr: u64) {
         let Some(cpu) = self.cpus.get_mut(vcpu) else {
@@ -125,7 +138,7 @@ impl Vgic<'_> {
             let bit = 1 << (intid % 32);
             if intid < 32 {
                 cpu.private.update(bit, now);
-            } else if let Some(bank) = spi_bank(&mut self.spis, intid) {
+            } else if let Some(bank) = self.spis.bank_of(intid) {
                 bank.update(bit, now);
                 if !now.pending && !now.active {
                     elsewhere |= release(&mut self.routes, intid, vcpu);
@@ -181,7 +194,7 @@ impl Vgic<'_> {
         };
         if intid < 32 {
             cpu.private.deactivate(bit);
-        } else if let Some(bank) = spi_bank(&mut self.spis, intid) {
+        } else if let Some(bank) = self.spis.bank_of(intid) {
             bank.deactivate(bit);
             if bank.listed() & bit == 0 {
                 release(&mut self.routes, intid, vcpu);
@@ -196,6 +209,7 @@ impl Vgic<'_> {
     /// Chooses what the virtual CPU's list registers hold, writes those that
     /// are in use or were, and returns the bits of `ICH_HCR_EL2` that go with
     /// them. Those in use are the first, without a gap; an empty one is zero.
+    #[inline(always)]
     pub fn load(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> u64 {
         if self.load_one(vcpu, registers) {
             return 0;
@@ -205,15 +219,14 @@ impl Vgic<'_> {
 
     /// [`Vgic::load`] for what is by far most frequent: no shared interrupt,
     /// one private one at most. Says whether it was that.
-    #[inline]
+    #[inline(always)]
     fn load_one(&mut self, vcpu: usize, registers: &mut [u64; MAX_LIST_REGISTERS]) -> bool {
         let groups = self.groups;
-        // All at once: most of the time none is.
-        let busy = self.spis.iter().fold(0, |all, bank| all | bank.busy());
+        let is_busy = self.spis.are_busy();
         let Some(cpu) = self.cpus.get_mut(vcpu) else {
             return false;
         };
-        if busy != 0 || cpu.lists.written > 1 {
+        if is_busy || cpu.lists.written > 1 {
             return false;
         }
         let [ours, ..] = &mut cpu.lists.registers;
@@ -315,7 +328,7 @@ impl Vgic<'_> {
                 let bit = 1 << (intid % 32);
                 if intid < 32 {
                     cpu.private.unlist(bit);
-                } else if let Some(bank) = spi_bank(&mut self.spis, intid) {
+                } else if let Some(bank) = self.spis.bank_of(intid) {
                     bank.unlist(bit);
                     if bank.active() & bit == 0 {
                         elsewhere |= release(&mut self.routes, intid, vcpu);
@@ -377,7 +390,7 @@ impl Vgic<'_> {
             if let Some(route) = slot {
                 route.holder = vcpu as u16;
             }
-            spi_bank(&mut self.spis, intid)
+            self.spis.bank_of(intid)
         };
         match bank {
             Some(bank) => list_register(bank, intid % 32, intid & !31, groups),
@@ -440,54 +453,4 @@ const fn state(progress: Progress) -> u64 {
     let pending = if progress.pending { LR_PENDING } else { 0 };
     let active = if progress.active { LR_ACTIVE } else { 0 };
     pending | active
-}
-
-/// Nobody holds the SPI any more. Says whether it goes to another virtual CPU
-/// than the one that did.
-fn release(routes: &mut [crate::Route], intid: u32, vcpu: usize) -> bool {
-    match spi_index(intid).and_then(|index| routes.get_mut(index)) {
-        Some(route) => {
-            route.holder = NOBODY;
-            usize::from(route.target) != vcpu
-        }
-        None => false,
-    }
-}
-
-/// Those of `bits` in SPI bank `bank` that are routed to the virtual CPU.
-fn routed_to(routes: &[crate::Route], vcpu: usize, bank: usize, bits: u32) -> u32 {
-    filter(routes, bank, bits, |route| {
-        usize::from(route.target) == vcpu
-    })
-}
-
-/// Those of `bits` in SPI bank `bank` that the virtual CPU holds.
-fn held_by(routes: &[crate::Route], vcpu: usize, bank: usize, bits: u32) -> u32 {
-    filter(routes, bank, bits, |route| {
-        let holder = if route.holder == NOBODY {
-            route.target
-        } else {
-            route.holder
-        };
-        usize::from(holder) == vcpu
-    })
-}
-
-fn filter(
-    routes: &[crate::Route],
-    bank: usize,
-    bits: u32,
-    keep: impl Fn(&crate::Route) -> bool,
-) -> u32 {
-    debug_assert!(bank < SPI_BANKS);
-    let mut kept = 0;
-    let mut rest = bits;
-    while rest != 0 {
-        let index = rest.trailing_zeros();
-        rest &= rest - 1;
-        if routes.get(bank * 32 + index as usize).is_some_and(&keep) {
-            kept |= 1 << index;
-        }
-    }
-    kept
 }
