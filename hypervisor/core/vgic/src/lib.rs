@@ -41,6 +41,7 @@ mod spis;
 
 use bank::Bank;
 use lists::Lists;
+use routes::Route;
 use spis::Spis;
 
 /// SPIs of a VM: INTIDs 32 to 127.
@@ -83,19 +84,6 @@ impl Default for Cpu {
     }
 }
 
-/// Where an SPI goes.
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    /// `GICD_IROUTER` as the guest wrote it.
-    register: u64,
-    /// The virtual CPU it names, or nobody.
-    target: u16,
-    /// The virtual CPU that has it listed or active.
-    holder: u16,
-}
-
-const NOBODY: u16 = u16::MAX;
-
 /// One VM's interrupt controller.
 #[derive(Debug)]
 pub struct Vgic<'a> {
@@ -123,13 +111,7 @@ impl<'a> Vgic<'a> {
         Self {
             cpus,
             spis: Spis::new(),
-            routes: [const {
-                Route {
-                    register: 0,
-                    target: 0,
-                    holder: NOBODY,
-                }
-            }; SPIS],
+            routes: [Route::RESET; SPIS],
             groups: 0,
             list_registers: usize::from(config.list_registers).clamp(1, MAX_LIST_REGISTERS),
             priority_mask: (0xff00 >> bits) as u8,
@@ -149,13 +131,7 @@ impl<'a> Vgic<'a> {
             *cpu = Cpu::default();
         }
         self.spis = Spis::new();
-        for route in &mut self.routes {
-            *route = Route {
-                register: 0,
-                target: 0,
-                holder: NOBODY,
-            };
-        }
+        self.routes = [Route::RESET; SPIS];
         self.groups = 0;
         self.changed = 0;
         self.attention = 0;

@@ -7,7 +7,8 @@
 //! not aligned, reads as zero and ignores writes.
 
 use crate::bank::Word;
-use crate::{Cpu, FIRST_SPI, NOBODY, REDISTRIBUTOR_SIZE, Route, SPI_BANKS, SPIS, Vgic};
+use crate::routes::{NOBODY, Route};
+use crate::{Cpu, FIRST_SPI, REDISTRIBUTOR_SIZE, SPI_BANKS, SPIS, Vgic};
 
 const GICD_CTLR: u64 = 0x0;
 const GICD_TYPER: u64 = 0x4;

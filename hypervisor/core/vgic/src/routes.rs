@@ -1,6 +1,29 @@
 //! Which virtual CPU has a shared interrupt.
 
-use crate::{NOBODY, Route, SPI_BANKS, spi_index};
+use crate::{SPI_BANKS, spi_index};
+
+/// No virtual CPU.
+pub(crate) const NOBODY: u16 = u16::MAX;
+
+/// Where an SPI goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// `GICD_IROUTER` as the guest wrote it.
+    pub register: u64,
+    /// The virtual CPU it names, or nobody.
+    pub target: u16,
+    /// The virtual CPU that has it listed or active.
+    pub holder: u16,
+}
+
+impl Route {
+    /// As after a reset.
+    pub const RESET: Self = Self {
+        register: 0,
+        target: 0,
+        holder: NOBODY,
+    };
+}
 
 /// Nobody holds the SPI any more. Says whether it goes to another virtual CPU
 /// than the one that did.
