@@ -34,15 +34,15 @@ pub fn run(args: &Args, rmm: &Rmm, ram: &mut Ram) {
 /// A VM is about to run. Reads a granule of a Realm, or gives one of a plain VM away
 /// and returns it, if the arguments ask for it.
 pub fn begins(vm: &Vm, machine: &Machine) -> Option<GranuleAddr> {
-    let mut guest = vm.guest.lock();
     match machine.args.selftest? {
         SelfTest::Gpf => {
-            probe(machine.rmm.books()?, guest.rec(0)?);
+            let rec = vm.guest.lock().rec(0)?;
+            probe(machine.rmm.books()?, rec);
             None
         }
         SelfTest::GpfVm if vm.plan.kind == VmKind::Normal => {
-            let first =
-                guest.device_address(machine.ram, vm.plan.entry.align_down(GRANULE_SIZE))?;
+            let entry = vm.plan.entry.align_down(GRANULE_SIZE);
+            let first = vm.guest.lock().device_address(machine.ram, entry)?;
             let granule = GranuleAddr::containing(first);
             let (done, _) = delegation(machine.rmm)?.delegate(granule, 1);
             (done == 1).then_some(granule)
