@@ -9,13 +9,13 @@ pub fn joined(log: &str) -> String {
     let mut lines: Vec<(Option<&str>, String)> = Vec::new();
     for row in log.split_inclusive('\n') {
         let (guest, mark, text) = parts(row);
-        let begun = lines.iter_mut().rev().find(|line| line.0 == guest);
-        match begun {
-            Some((Some(_), line)) if mark == '+' => {
-                line.truncate(line.trim_end_matches(['\r', '\n']).len());
-                line.push_str(text);
-            }
-            _ => lines.push((guest, row.to_owned())),
+        if mark == '+'
+            && let Some((_, line)) = lines.iter_mut().rev().find(|line| line.0 == guest)
+        {
+            line.truncate(line.trim_end_matches(['\r', '\n']).len());
+            line.push_str(text);
+        } else {
+            lines.push((guest, row.to_owned()));
         }
     }
     lines.into_iter().map(|(_, line)| line).collect()
